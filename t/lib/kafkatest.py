@@ -1,0 +1,409 @@
+"""What the end-to-end tests share: nginx, Kafka, the mock cluster, clients.
+
+Debian's /usr/bin/python3 with python3-confluent-kafka is all it needs.
+"""
+
+import collections
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+import confluent_kafka
+
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+
+NGINX = os.environ.get('TEST_NGINX_BINARY', '/usr/sbin/nginx')
+MODULES = os.environ.get('TEST_NGINX_LOAD_MODULES',
+                         os.path.join(ROOT, 'build/ngx_http_kafka_module.so'))
+MOCK = os.environ.get('KAFKA_MOCK', os.path.join(ROOT, 'build/kafka-mock'))
+KAFKA = os.environ.get('KAFKA_UTIL', os.path.join(ROOT, 'util/kafka'))
+
+BAD_LINE = re.compile(r'\[(alert|crit|emerg)\]|exited on signal|'
+                      r'AddressSanitizer|LeakSanitizer|runtime error:')
+
+Record = collections.namedtuple(
+    'Record', 'partition offset key value headers timestamp timestamp_type')
+
+
+class Response:
+    def __init__(self, status, headers, body):
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f'{self.status} {self.body!r}'
+
+
+def free_port(count=1):
+    """The first of so many consecutive ports that are free now."""
+
+    while True:
+        with socket.socket() as s:
+            s.bind(('127.0.0.1', 0))
+            port = s.getsockname()[1]
+
+        if port + count < 65536 and all(is_free(port + i)
+                                        for i in range(count)):
+            return port
+
+
+def is_free(port):
+    with socket.socket() as s:
+        try:
+            s.bind(('127.0.0.1', port))
+            return True
+        except OSError:
+            return False
+
+
+def wait_for(condition, timeout=10, what='condition'):
+    end = time.monotonic() + timeout
+
+    while not (result := condition()):
+        if time.monotonic() > end:
+            raise TimeoutError(f'{what}: not within {timeout} s')
+        time.sleep(0.02)
+
+    return result
+
+
+class Nginx:
+    """An nginx with one server: what `server` says, on a port of its own."""
+
+    def __init__(self, http_block, server, main='', workers=1, master=True):
+        self.dir = tempfile.mkdtemp(prefix='nginx-')
+        self.port = free_port()
+        self.log_path = os.path.join(self.dir, 'error.log')
+        self.conf = os.path.join(self.dir, 'nginx.conf')
+        self.process = None
+        self.main = main
+        self.workers = workers
+        self.master = master
+        self.write(http_block, server)
+
+    def write(self, http_block, server):
+        load = '\n'.join(f'load_module {os.path.abspath(m)};'
+                         for m in MODULES.split())
+        user = 'user root;' if os.geteuid() == 0 else ''
+        temp = '\n'.join(f'{name}_temp_path {self.dir}/{name};' for name in
+                         ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
+
+        with open(self.conf, 'w', encoding='utf-8') as f:
+            f.write(f'''
+{load}
+{user}
+daemon off;
+master_process {'on' if self.master else 'off'};
+worker_processes {self.workers};
+pid {self.dir}/nginx.pid;
+error_log {self.log_path} info;
+{self.main}
+events {{ worker_connections 1024; }}
+http {{
+    access_log {self.dir}/access.log;
+    {temp}
+    {http_block}
+    server {{
+        listen 127.0.0.1:{self.port};
+        {server}
+    }}
+}}
+''')
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [NGINX, '-e', self.log_path, '-p', self.dir, '-c', self.conf])
+        wait_for(self.accepts, what='nginx starts')
+        return self
+
+    def accepts(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f'nginx ended:\n{self.log()}')
+
+        with socket.socket() as s:
+            return s.connect_ex(('127.0.0.1', self.port)) == 0
+
+    def log(self):
+        with open(self.log_path, encoding='utf-8', errors='replace') as f:
+            return f.read()
+
+    def access_log(self):
+        with open(os.path.join(self.dir, 'access.log'), encoding='utf-8') as f:
+            return f.read()
+
+    def kill(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, timeout=15):
+        return self.process.wait(timeout)
+
+    def stop(self, number=signal.SIGQUIT):
+        """Ends nginx; its exit status."""
+
+        if self.process.poll() is None:
+            self.kill(number)
+
+        try:
+            return self.wait()
+        finally:
+            if self.process.poll() is None:
+                for pid in self.worker_pids():
+                    os.kill(pid, signal.SIGKILL)
+                self.process.kill()
+                self.process.wait()
+
+    def worker_pids(self):
+        """The processes that serve requests and are not on their way out."""
+
+        if not self.master:
+            return [self.process.pid]
+
+        pid = self.process.pid
+
+        with open(f'/proc/{pid}/task/{pid}/children', encoding='ascii') as f:
+            children = [int(child) for child in f.read().split()]
+
+        return [child for child in children
+                if title(child) == 'nginx: worker process']
+
+    def reload(self):
+        """HUP; returns once the new workers have taken over."""
+
+        old = set(self.worker_pids())
+        self.kill(signal.SIGHUP)
+        wait_for(lambda: len(new := set(self.worker_pids()) - old)
+                 == self.workers and not old & set(self.worker_pids()),
+                 what='nginx reloads')
+
+    def bad_lines(self):
+        return [line for line in self.log().splitlines()
+                if BAD_LINE.search(line)]
+
+    # clients
+
+    def request(self, method, target, body=None, headers=None, timeout=20):
+        """A request whose target goes out as it is."""
+
+        conn = http.client.HTTPConnection('127.0.0.1', self.port,
+                                          timeout=timeout)
+        try:
+            if isinstance(body, str):
+                body = body.encode()
+            conn.request(method, target, body, headers or {})
+            answer = conn.getresponse()
+            return Response(answer.status, answer.headers, answer.read())
+        finally:
+            conn.close()
+
+    def get(self, target, **kwargs):
+        return self.request('GET', target, **kwargs)
+
+    def post(self, target, body, **kwargs):
+        if not isinstance(body, (str, bytes)):
+            body = json.dumps(body)
+        return self.request('POST', target, body, **kwargs)
+
+    def connect(self, timeout=20):
+        s = socket.create_connection(('127.0.0.1', self.port), timeout)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return s
+
+    def raw(self, pieces, pause=0, timeout=20):
+        """Sends the pieces one by one; the answer to the one request."""
+
+        with self.connect(timeout) as s:
+            for piece in pieces:
+                s.sendall(piece)
+                if pause:
+                    time.sleep(pause)
+            return read_response(s)
+
+    def curl(self, *args):
+        """curl's output, its {} replaced by this server's address."""
+
+        address = f'http://127.0.0.1:{self.port}'
+        done = subprocess.run(
+            ['curl', '-sS', '--max-time', '20',
+             *(a.replace('{}', address) for a in args)],
+            stdout=subprocess.PIPE, check=True)
+        return done.stdout
+
+
+def read_response(s):
+    answer = http.client.HTTPResponse(s)
+    answer.begin()
+    return Response(answer.status, answer.headers, answer.read())
+
+
+def title(pid):
+    try:
+        with open(f'/proc/{pid}/cmdline', 'rb') as f:
+            return f.read().rstrip(b'\0').decode()
+    except OSError:
+        return ''
+
+
+def cpu_seconds(pid):
+    with open(f'/proc/{pid}/stat', encoding='ascii') as f:
+        fields = f.read().rpartition(')')[2].split()
+
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def rss_bytes(pid):
+    with open(f'/proc/{pid}/statm', encoding='ascii') as f:
+        return int(f.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+
+
+class Mock:
+    """t/mock/mock.c, and a line to it."""
+
+    def __init__(self, brokers=1):
+        self.process = subprocess.Popen(
+            [MOCK, str(brokers)], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.bootstrap = self.process.stdout.readline().split()[1]
+
+    def command(self, line):
+        self.process.stdin.write(line + '\n')
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+
+        if answer != 'ok\n':
+            raise RuntimeError(f'mock: {line}: {answer}')
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+class Kafka:
+    """A real Kafka, by util/kafka."""
+
+    def __init__(self, nodes=1):
+        self.dir = tempfile.mkdtemp(prefix='kafka-')
+        self.env = dict(os.environ, KAFKA_DIR=self.dir,
+                        KAFKA_PORT=str(free_port(10 * nodes)))
+
+        try:
+            self.util('start', str(nodes))
+            self.bootstrap = self.util('bootstrap')
+        except BaseException:
+            self.stop()
+            raise
+
+    def util(self, *args):
+        # the brokers inherit what is not a file: no pipe, or it never ends
+        with tempfile.TemporaryFile('w+') as out:
+            subprocess.run([KAFKA, *args], env=self.env, check=True,
+                           stdin=subprocess.DEVNULL, stdout=out)
+            out.seek(0)
+            return out.read().strip()
+
+    def topic(self, name, partitions=1, **config):
+        self.util('topic', name, str(partitions),
+                  *(f'{k.replace("_", ".")}={v}' for k, v in config.items()))
+
+    def stop(self):
+        self.util('stop')
+        shutil.rmtree(self.dir)
+
+
+def read_topic(bootstrap, topic):
+    """All of its records, by partition and offset."""
+
+    consumer = confluent_kafka.Consumer({
+        'bootstrap.servers': bootstrap, 'group.id': 'reader',
+        'enable.auto.commit': False, 'auto.offset.reset': 'earliest',
+        'fetch.wait.max.ms': 50})
+
+    try:
+        meta = consumer.list_topics(topic, 10).topics[topic]
+        if meta.error is not None:
+            raise RuntimeError(f'{topic}: {meta.error}')
+
+        records = []
+
+        for partition in sorted(meta.partitions):
+            start = confluent_kafka.TopicPartition(topic, partition, 0)
+            end = wait_for(lambda: watermarks(consumer, start),
+                           what=f'{topic} has a leader')[1]
+            consumer.assign([start])
+            position = 0
+
+            while position < end:
+                message = consumer.poll(10)
+                if message is None or message.error():
+                    raise RuntimeError(f'{topic}: {message and message.error()}'
+                                       f' after {len(records)} records')
+                position = message.offset() + 1
+                kind, stamp = message.timestamp()
+                records.append(Record(
+                    partition, message.offset(), message.key(),
+                    message.value(), message.headers() or [], stamp, kind))
+
+        return records
+
+    finally:
+        consumer.close()
+
+
+def watermarks(consumer, partition):
+    """Where a partition starts and ends; None while a leader is elected."""
+
+    try:
+        return consumer.get_watermark_offsets(partition, 10)
+    except confluent_kafka.KafkaException as e:
+        if e.args[0].name() in ('NOT_LEADER_FOR_PARTITION',
+                                'LEADER_NOT_AVAILABLE'):
+            return None
+        raise
+
+
+class TestCase(unittest.TestCase):
+    """Ends what a test starts, and looks into nginx's log at its end."""
+
+    maxDiff = None
+    longMessage = True
+
+    def nginx(self, http_block, server='location /produce '
+              '{ kafka_produce main; }', **kwargs):
+        nginx = Nginx(http_block, server, **kwargs)
+        self.addCleanup(shutil.rmtree, nginx.dir)
+        nginx.start()
+        self.addCleanup(self.end_nginx, nginx)
+        return nginx
+
+    def end_nginx(self, nginx):
+        self.assertEqual(nginx.stop(), 0, nginx.log())
+        self.assertEqual(nginx.bad_lines(), [])
+
+    def mock(self, brokers=1):
+        mock = Mock(brokers)
+        self.addCleanup(mock.stop)
+        return mock
+
+
+def producer(bootstrap, *properties):
+    """A kafka_producer block named main."""
+
+    lines = ''.join(f'        {line};\n' for line in properties)
+
+    return (f'kafka_producer main {{\n'
+            f'        bootstrap.servers {bootstrap};\n{lines}    }}')
