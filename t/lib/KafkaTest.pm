@@ -15,7 +15,8 @@ package KafkaTest;
 #   --- json_body     the answer, compared as a structure: "*" stands for
 #                     anything but null, "~REGEX" for a string that matches
 #   --- cases eval    a list of [BODY, STATUS, EXPECTED]: each is POSTed as it
-#                     is to --- uri (/produce/$TOPIC); EXPECTED is, for an
+#                     is to --- uri (/produce/$TOPIC), or sent as told when
+#                     BODY is [METHOD, TARGET, BODY]; EXPECTED is, for an
 #                     error, a regex of its text, else as in json_body
 #   --- records       what a consumer must find in the topics named, exactly: a
 #                     JSON object a line, of topic and value, and where they
@@ -147,8 +148,10 @@ END
 
     if (defined $block->json_body && !defined $block->raw_response_headers_like)
     {
+        my $like = "Content-Type: application/json\r\n";
         $block->set_value('raw_response_headers_like',
-                          "Content-Type: application/json\r\n");
+                          ref $block->json_body
+                          ? [map { $like } @{$block->json_body}] : $like);
     }
 
     mock_command("topic $topic 1");
@@ -176,9 +179,12 @@ sub run_cases($) {
     chomp $uri;
 
     for my $case (@{$block->cases}) {
-        my ($body, $status, $expected) = @$case;
-        my $name = $block->name . ' - ' . show($body);
-        my ($code, $headers, $content) = post($uri, $body);
+        my ($request, $status, $expected) = @$case;
+
+        $request = ['POST', $uri, $request] if !ref $request;
+
+        my $name = $block->name . ' - ' . show("@$request");
+        my ($code, $headers, $content) = send_exactly(@$request);
 
         is($code, $status, "$name - status");
         like($headers, qr{^Content-Type: application/json\r$}m,
@@ -211,14 +217,14 @@ sub topic_of($) {
 sub show($) {
     my ($text) = @_;
 
-    $text = substr($text, 0, 60) . '...' if length $text > 70;
+    $text = substr($text, 0, 70) . '...' if length $text > 80;
     $text =~ s/([^\x20-\x22\x24-\x7e])/sprintf '\x%02x', ord $1/ge;
     return $text;
 }
 
 
-sub post($$) {
-    my ($uri, $body) = @_;
+sub send_exactly($$;$) {
+    my ($method, $target, $body) = @_;
 
     my $socket = IO::Socket::INET->new(
         PeerAddr => server_addr(),
@@ -226,10 +232,11 @@ sub post($$) {
         Timeout => timeout(),
     ) or return (0, '', "connect: $@");
 
-    my $length = length $body;
-
-    print $socket "POST $uri HTTP/1.1\r\nHost: localhost\r\n",
-                  "Connection: close\r\nContent-Length: $length\r\n\r\n", $body;
+    print $socket "$method $target HTTP/1.1\r\nHost: localhost\r\n",
+                  "Connection: close\r\n",
+                  defined $body ? 'Content-Length: ' . length($body) . "\r\n"
+                                : '',
+                  "\r\n", $body // '';
 
     local $SIG{ALRM} = sub { $socket->shutdown(2) };
     alarm timeout();

@@ -1,0 +1,464 @@
+# What nginx -t refuses, where, and what it accepts.
+
+use KafkaTest;
+
+my $default = "    location /produce { kafka_produce main; }\n";
+
+# A case is refused in a line that has "# here": where all of a block is wrong
+# any of two, its last line among them.
+
+add_block_preprocessor(sub {
+    my ($block) = @_;
+
+    return if !defined $block->must_die;
+
+    $block->set_value('config', $default) if !defined $block->config;
+    $block->set_value('suppress_stderr', 1);
+});
+
+add_test_cleanup_handler(sub {
+    my ($block) = @_;
+
+    return if !defined $block->must_die;
+
+    my $conf = $Test::Nginx::Util::ConfFile;
+
+    my @places = defined $block->place ? ($block->place) : ();
+
+    open my $in, '<', $conf or die "open $conf: $!";
+    while (<$in>) {
+        push @places, "$conf:$." if /# here/;
+    }
+
+    open my $log, '<', $Test::Nginx::Util::ErrLogFile or die "log: $!";
+    my ($place) = map { / in (\S+)$/ } grep { /\[emerg\]/ } <$log>;
+
+    ok(scalar(grep { $_ eq ($place // '') } @places),
+       $block->name . ' - names file and line')
+        or diag($place);
+});
+
+run_tests();
+
+__DATA__
+
+=== TEST 1: an unknown property
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        no.such.property 1;                   # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/no\.such\.property/]
+
+
+
+=== TEST 2: a bad value
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        linger.ms soon;                       # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/linger\.ms/]
+
+
+
+=== TEST 3: a value out of range
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        message.timeout.ms -1;                # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/message\.timeout\.ms/]
+
+
+
+=== TEST 4: a consumer's property
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        group.id g;                           # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/group\.id/]
+
+
+
+=== TEST 5: a consumer's topic property
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        auto.offset.reset earliest;           # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/auto\.offset\.reset/]
+
+
+
+=== TEST 6: acks 1
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        acks 1;                               # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/acks/]
+
+
+
+=== TEST 7: acks 0
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        acks 0;                               # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/acks/]
+
+
+
+=== TEST 8: acks by its other name
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        request.required.acks 1;              # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/acks/]
+
+
+
+=== TEST 9: delivery reports that would be missing
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        delivery.report.only.error true;      # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/delivery\.report\.only\.error/]
+
+
+
+=== TEST 10: transactions
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        transactional.id t;                   # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/transactional\.id/]
+
+
+
+=== TEST 11: no bootstrap.servers
+--- http_config
+    kafka_producer main {                     # here
+        linger.ms 1;
+    }                                         # here
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/bootstrap\.servers/]
+
+
+
+=== TEST 12: an empty block
+--- http_config
+    kafka_producer main {                     # here
+    }                                         # here
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/bootstrap\.servers/]
+
+
+
+=== TEST 13: an unknown producer
+--- config
+    location /produce {
+        kafka_produce nobody;                 # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/nobody/]
+
+
+
+=== TEST 14: a producer defined twice
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+    }
+    kafka_producer main {                     # here
+        bootstrap.servers 127.0.0.1:9;
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/main/]
+
+
+
+=== TEST 15: a property defined twice
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        linger.ms 1;
+        linger.ms 2;                          # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/linger\.ms/]
+
+
+
+=== TEST 16: a regex location
+--- config
+    location ~ ^/produce {
+        kafka_produce main;                   # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/kafka_produce/]
+
+
+
+=== TEST 17: kafka_produce twice
+--- config
+    location /produce {
+        kafka_produce main;
+        kafka_produce main;                   # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/kafka_produce/]
+
+
+
+=== TEST 18: properties that do not agree
+--- http_config
+    kafka_producer main {                     # here
+        bootstrap.servers 127.0.0.1:9;
+        enable.idempotence true;
+        max.in.flight 10;
+    }                                         # here
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/max\.in\.flight/]
+
+
+
+=== TEST 19: a key file that is not there
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        security.protocol ssl;
+        ssl.key.location /no/such/key.pem;    # here
+    }                                         # here
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr{/no/such/key\.pem}]
+
+
+
+=== TEST 20: a file of CAs that holds none
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        security.protocol ssl;
+        ssl.ca.location $TEST_NGINX_SERVER_ROOT/html/ca.pem;    # here
+    }                                         # here
+--- user_files
+>>> ca.pem
+nothing
+--- must_die: 1
+--- error_log
+[emerg]
+
+
+
+=== TEST 21: a bad property in an included file
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        include $TEST_NGINX_SERVER_ROOT/html/secrets.conf;
+    }
+--- user_files
+>>> secrets.conf
+sasl.username u;
+no.such.property 1;
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/no\.such\.property/]
+--- place eval
+"$ENV{TEST_NGINX_SERVER_ROOT}/html/secrets.conf:2"
+
+
+
+=== TEST 22: a property without a value
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        linger.ms;                            # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/linger\.ms/]
+
+
+
+=== TEST 23: a property with two values
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9 127.0.0.1:10;    # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/bootstrap\.servers/]
+
+
+
+=== TEST 24: a producer without a name
+--- http_config
+    kafka_producer {                          # here
+        bootstrap.servers 127.0.0.1:9;
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/kafka_producer/]
+
+
+
+=== TEST 25: a bad shutdown timeout
+--- http_config
+    kafka_producer main { bootstrap.servers 127.0.0.1:9; }
+    kafka_shutdown_timeout never;             # here
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/kafka_shutdown_timeout/]
+
+
+
+=== TEST 26: a block inside a producer
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        ssl {                                 # here
+        }
+    }
+--- must_die: 1
+--- error_log
+[emerg]
+
+
+
+=== TEST 27: a secret stays out of the log
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        sasl.password s3cr3t;
+        no.such.property 1;                   # here
+    }
+--- must_die: 1
+--- error_log
+[emerg]
+--- no_error_log
+s3cr3t
+
+
+
+=== TEST 28: acks all, in each of its forms
+--- http_config
+    kafka_producer main {
+        bootstrap.servers $TEST_NGINX_KAFKA;
+        acks all;
+    }
+    kafka_producer other {
+        bootstrap.servers $TEST_NGINX_KAFKA;
+        acks -1;
+    }
+--- config
+    location /produce { kafka_produce main; }
+    location /other { kafka_produce other; }
+--- cases eval
+[
+    [['GET', '/produce/$TOPIC/a'], 200],
+    [['GET', '/other/$TOPIC/b'], 200],
+]
+--- records
+{"topic": "$TOPIC", "value": "a"}
+{"topic": "$TOPIC", "value": "b"}
+
+
+
+=== TEST 29: an included file
+--- http_config
+    kafka_producer main {
+        include $TEST_NGINX_SERVER_ROOT/html/*.properties;
+    }
+--- user_files eval
+">>> a.properties\nbootstrap.servers $ENV{TEST_NGINX_KAFKA};\nlinger.ms 1;\n"
+--- request
+GET /produce/$TOPIC/a
+--- json_body
+{"topic": "$TOPIC", "partition": 0, "offset": 0, "timestamp": "*"}
+--- records
+{"topic": "$TOPIC", "value": "a"}
+
+
+
+=== TEST 30: bootstrap.servers by its other name, values in quotes
+--- http_config
+    kafka_producer "main" {
+        metadata.broker.list "$TEST_NGINX_KAFKA";
+        client.id 'a client';
+    }
+    kafka_shutdown_timeout 500ms;
+--- request
+GET /produce/$TOPIC/a
+--- json_body
+{"topic": "$TOPIC", "partition": 0, "offset": 0, "timestamp": "*"}
+
+
+
+=== TEST 31: an embedded mock cluster needs no bootstrap.servers
+--- http_config
+    kafka_producer main { test.mock.num.brokers 1; }
+--- request
+GET /produce/$TOPIC/a
+--- json_body
+{"topic": "$TOPIC", "partition": "*", "offset": 0, "timestamp": "*"}
+
+
+
+=== TEST 32: a producer that no location uses
+--- http_config
+    kafka_producer main { bootstrap.servers $TEST_NGINX_KAFKA; }
+    kafka_producer spare { bootstrap.servers 127.0.0.1:9; }
+--- request
+GET /produce/$TOPIC/a
+--- json_body
+{"topic": "$TOPIC", "partition": 0, "offset": 0, "timestamp": "*"}
+
+
+
+=== TEST 33: a location takes its producer from nobody but itself
+--- config
+    location /produce {
+        kafka_produce main;
+
+        location /produce/inner { return 200 "{}\n"; }
+    }
+--- request
+GET /produce/inner/x
+--- response_body
+{}
