@@ -1,0 +1,149 @@
+#!/usr/bin/python3
+"""A body means the same wherever it is cut.
+
+Each body is sent whole, and then so that nginx sees it in pieces of 1 to 31
+bytes: by a body buffer of that size, by pauses between writes, as chunks.
+Verdict and records must be those of the whole body.
+"""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                '../lib'))
+
+import kafkatest
+
+
+SIZES = range(1, 32)
+
+BODIES = {
+    'plain': b'{"value":"hello_kafka"}',
+    'array': b'[{"value":"a"},{"value":"b","key":""},{"value":""}]',
+    'commas': b'[ {"value":"a",} , {"value":",]",\r\n"key":",}" , },\n]\n ',
+    'fields': b'{"partition":0,"timestamp":1637745834744,"key":"city",'
+              b'"value":"Istanbul","headers":[{"key":"a","value":"b"},'
+              b'{"key":"c","value":null,},],"x":[1.5e+3,true,{"y":"z"}]}',
+    'utf8': '{"value":"é€😀\\u00e9\\ud83d\\ude00\\u0000\\n\\"",'
+            '"\\u006bey":"\u2028"}'.encode(),
+    'none': b' [ ] ',
+
+    'empty': b'  ',
+    'comma': b'[{"value":"a"} , , {"value":"b"}]',
+    'lone comma': b'[ , ]',
+    'open': b'[{"value":"a"},{"value":"b"}',
+    'second': b'{"value":"a"} {"value":"b"}',
+    'second array': b'[{"value":"a"}] []',
+    'overlong': b'[{"value":"a"},{"value":"\xc0\xaf"}]',
+    'cut character': b'{"value":"\xf0\x9f\x98"}',
+    'surrogate': b'{"value":"ab\\ud83dcd"}',
+    'two surrogates': b'{"value":"\\ud83d\\ud83d\\ude00"}',
+    'form feed': b'{"value":\f"a"}',
+    'wrong type': b'[{"value":"a"},{"value":12345}]',
+    'number': b'{"value":"a","partition":2147483648}',
+    'word': b'{"value":"a","x":nulL}',
+    'deep': b'{"x":' + b'[' * 64 + b']' * 64 + b',"value":"a"}',
+}
+
+
+def pieces(data, size):
+    return [data[i:i + size] for i in range(0, len(data), size)]
+
+
+def chunks(data, size):
+    return [b'%x\r\n%s\r\n' % (len(p), p) for p in pieces(data, size)] + [
+        b'0\r\n\r\n']
+
+
+class Split(kafkatest.TestCase):
+    def setUp(self):
+        self.broker = self.mock()
+        self.server = self.nginx(
+            kafkatest.producer(self.broker.bootstrap),
+            'location /produce { kafka_produce main; }\n' +
+            '\n'.join(f'location /read{size} {{ kafka_produce main;'
+                      f' client_body_buffer_size {size}; }}'
+                      for size in SIZES))
+
+        self.topics = {}
+        for i, name in enumerate(BODIES):
+            self.topics[name] = f'split-{i}'
+            self.broker.command(f'topic {self.topics[name]} 1')
+
+        self.whole = {name: self.verdict(name, [body])
+                      for name, body in BODIES.items()}
+        self.records = {name: self.read(name) for name in BODIES}
+
+    def verdict(self, name, parts, location='produce', pause=0, chunked=False):
+        length = ('Transfer-Encoding: chunked' if chunked else
+                  f'Content-Length: {sum(map(len, parts))}')
+        head = (f'POST /{location}/{self.topics[name]} HTTP/1.1\r\n'
+                f'Host: localhost\r\nConnection: close\r\n'
+                f'{length}\r\n\r\n').encode()
+
+        with self.server.connect() as s:
+            s.sendall(head)
+            time.sleep(0.002)   # or the body is read with the head
+
+            try:
+                for part in parts:
+                    s.sendall(part)
+                    if pause:
+                        time.sleep(pause)
+            except (BrokenPipeError, ConnectionResetError):
+                pass            # answered before the end: so be it
+
+            answer = kafkatest.read_response(s)
+
+        if answer.status == 200:
+            return 200, len(answer.json)
+
+        return answer.status, answer.json['error']
+
+    def read(self, name):
+        return [(r.key, r.value, r.headers) for r in
+                kafkatest.read_topic(self.broker.bootstrap, self.topics[name])]
+
+    def check(self, parts_of, **kwargs):
+        """Sends every body in every size."""
+
+        for name, body in BODIES.items():
+            for size in SIZES:
+                options = {k: v(size) if callable(v) else v
+                           for k, v in kwargs.items()}
+                with self.subTest(body=name, size=size):
+                    self.assertEqual(
+                        self.verdict(name, parts_of(body, size), **options),
+                        self.whole[name])
+
+            with self.subTest(body=name):
+                self.assertEqual(self.read(name),
+                                 self.records[name] * (1 + len(SIZES)))
+
+    def test_whole(self):
+        statuses = [self.whole[name][0] for name in BODIES]
+        good = list(BODIES).index('empty')
+        self.assertEqual(statuses,
+                         [200] * good + [400] * (len(BODIES) - good))
+
+        for name in list(BODIES)[good:]:
+            self.assertEqual(self.records[name], [], name)
+
+    def test_body_buffers(self):
+        self.check(lambda body, size: [body],
+                   location=lambda size: f'read{size}')
+
+    def test_body_buffers_and_chunks(self):
+        self.check(lambda body, size: chunks(body, 32 - size), chunked=True,
+                   location=lambda size: f'read{size}')
+
+    def test_slow_writes(self):
+        self.check(pieces, pause=0.0005)
+
+    def test_chunks(self):
+        self.check(chunks, chunked=True)
+
+
+if __name__ == '__main__':
+    kafkatest.unittest.main()
