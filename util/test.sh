@@ -1,0 +1,226 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds with gcc and with clang, checks the style and
+# runs the tests; the last line is "N passed, N failed".
+#
+#   util/test.sh [FILE...]     only these files of t/ or t/e2e/, built with gcc
+#
+# What each file printed is in build/test-logs.
+#
+# Environment:
+#   JOBS                how many files of t/ run at once (2)
+#   TEST_NGINX_BINARY   /usr/sbin/nginx
+#   KAFKA_LIB           see util/kafka
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+
+build=$root/build
+logs=$build/test-logs
+limit=600           # seconds for one file
+passed=0 failed=0
+declare -A file_of=() began=()
+
+finish() {
+    echo "$passed passed, $failed failed"
+    if [ "$failed" -gt 0 ] || [ "$passed" -eq 0 ]; then exit 1; fi
+    exit 0
+}
+
+# Counts one: a build or a check.
+step() { # name command...
+    local name=$1
+    shift
+    if "$@" </dev/null >"$logs/$name.log" 2>&1; then
+        echo "ok      $name"
+        passed=$((passed + 1))
+    else
+        echo "FAILED  $name: build/test-logs/$name.log"
+        tail -n 40 "$logs/$name.log"
+        failed=$((failed + 1))
+        return 1
+    fi
+}
+
+compile_mock() { # compiler output
+    "$1" -g -O2 -Wall -Wextra -Werror -Wno-unused-parameter \
+        -o "$2" t/mock/mock.c -lrdkafka
+}
+
+# Each file has a network of its own, so that ports never clash and "listen
+# PORT" reaches nobody, and a process table of its own, so that nothing that it
+# started outlives it.  A shell is the first process in it, for it buries what
+# is orphaned there.
+cage=() inside=()
+find_cage() {
+    local common=(--net --pid --fork --kill-child --mount-proc)
+    # shellcheck disable=SC2016
+    local shell=(bash -c 'ip link set lo up && { "$@"; exit; }' bash)
+
+    if [ "$EUID" -eq 0 ]; then
+        cage=(unshare "${common[@]}" "${shell[@]}")
+    else
+        # Still the same user, as whom nginx would not try to change to another.
+        cage=(unshare --map-current-user --keep-caps "${common[@]}" "${shell[@]}")
+        inside=(setpriv --inh-caps=-all --ambient-caps=-all)
+    fi
+
+    if ! "${cage[@]}" "${inside[@]}" true 2>"$logs/namespaces.log"; then
+        echo "no namespaces ($(tail -n 1 "$logs/namespaces.log")):" \
+            "the files run one after another in the network of this machine"
+        cage=() inside=() jobs=1
+    fi
+}
+
+# Prints how many passed and failed in what a file printed.  Whatever ends a
+# file early, or skips all of it, is a failure.
+tally() { # file status log
+    perl -MTAP::Parser -e '
+        use strict;
+        use warnings;
+
+        my ($file, $status, $log) = @ARGV;
+        my ($passed, $failed, $broken) = (0, 0, $status != 0);
+
+        open my $in, "<", $file =~ /\.py$/ ? "$log.err" : "$log.out" or die;
+        my $text = do { local $/; <$in> } // "";
+
+        if ($file =~ /\.py$/) {
+            my ($ran) = $text =~ /^Ran (\d+) tests? in /m;
+            my ($words) = $text =~ /^(?:OK|FAILED) \((.*)\)$/m;
+            my %n = map { split /=/ } split /, /, $words // "";
+
+            $failed = ($n{failures} // 0) + ($n{errors} // 0)
+                      + ($n{"unexpected successes"} // 0);
+            $passed = ($ran // 0) - $failed - ($n{skipped} // 0);
+            $passed = 0 if $passed < 0;
+
+        } else {
+            my $parser = TAP::Parser->new({ tap => "$text\n" });
+            $parser->run;
+
+            $passed = $parser->passed - $parser->skipped;
+            $failed = $parser->failed;
+            $broken ||= $parser->parse_errors;
+        }
+
+        $failed = 1 if !$failed && ($broken || !$passed);
+        print "$passed $failed\n";
+    ' "$@"
+}
+
+start() { # file
+    local command log
+    log=$logs/$(basename "$1")
+    case $1 in
+        *.py) command=(/usr/bin/python3 "$1" -v) ;;
+        *)    command=(perl "$1") ;;
+    esac
+    rm -rf "$log".*
+    TEST_NGINX_SERVROOT=$log.servroot \
+        timeout -k 5 "$limit" "${cage[@]}" "${inside[@]}" "${command[@]}" \
+        </dev/null >"$log.out" 2>"$log.err" &
+    file_of[$!]=$1
+    began[$!]=$SECONDS
+}
+
+reap() {
+    local status=0 pid='' file log good bad seconds
+    wait -n -p pid "${!file_of[@]}" || status=$?
+    file=${file_of[$pid]}
+    log=$logs/$(basename "$file")
+    seconds=$((SECONDS - began[$pid]))
+    read -r good bad < <(tally "$file" "$status" "$log")
+    passed=$((passed + good))
+    failed=$((failed + bad))
+
+    if [ "$bad" -eq 0 ]; then
+        echo "ok      $file: $good passed, $seconds s"
+    else
+        echo "FAILED  $file: $good passed, $bad failed, exit status $status:" \
+            "build/test-logs/${log##*/}.{out,err}"
+        if [ "$seconds" -ge "$limit" ]; then echo "ended after $limit s"; fi
+        grep -a '^not ok' "$log.out" | head -n 40 || true
+        tail -n 80 "$log.err"
+    fi
+    unset "file_of[$pid]"
+}
+
+run() { # how many at once, files...
+    local at_once=$1 file
+    shift
+    for file in "$@"; do
+        if [ ${#file_of[@]} -ge "$at_once" ]; then reap; fi
+        start "$file"
+    done
+    while [ ${#file_of[@]} -gt 0 ]; do reap; done
+}
+
+stop() {
+    if [ ${#file_of[@]} -gt 0 ]; then kill "${!file_of[@]}" || true; wait; fi
+    exit 130
+}
+
+files=() scripts=()
+choose() { # file
+    case $1 in
+        *.t)  files+=("$1") ;;
+        *.py) scripts+=("$1") ;;
+        *)    echo "test.sh: $1 is no test" >&2; exit 2 ;;
+    esac
+}
+
+for name in "$@"; do
+    for file in "$name" "t/$name" "t/e2e/$name"; do
+        if [ -f "$file" ]; then choose "$file"; continue 2; fi
+    done
+    echo "test.sh: no test file $name" >&2
+    exit 2
+done
+if [ $# -eq 0 ]; then
+    shopt -s nullglob
+    for file in t/*.t t/e2e/*.py; do choose "$file"; done
+fi
+
+trap stop INT TERM HUP
+mkdir -p "$build/clang" "$logs"
+
+groups=(build test)
+if [ $# -eq 0 ]; then groups+=(clang); fi
+if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka); fi
+if ! util/deps.sh "${groups[@]}"; then failed=1; finish; fi
+
+ready=yes
+step build-gcc env CC=gcc BUILD="$build" util/build.sh --no-install || ready=
+step mock-gcc compile_mock gcc "$build/kafka-mock" || ready=
+if [ $# -eq 0 ]; then
+    step build-clang env CC=clang BUILD="$build/clang" \
+        util/build.sh --no-install || true
+    step mock-clang compile_mock clang "$build/clang/kafka-mock" || true
+    step style util/style.pl || true
+fi
+if [ -z "$ready" ]; then finish; fi
+
+export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
+export TEST_NGINX_BINARY=${TEST_NGINX_BINARY:-/usr/sbin/nginx}
+export TEST_NGINX_LOAD_MODULES=$build/ngx_http_kafka_module.so
+export KAFKA_MOCK=$build/kafka-mock
+export KAFKA_UTIL=$root/util/kafka
+
+jobs=${JOBS:-2}
+find_cage
+
+if [ ${#files[@]} -gt 0 ]; then
+    PERL5OPT='-It/lib -MLoopback' run "$jobs" "${files[@]}"
+fi
+if [ ${#scripts[@]} -gt 0 ]; then
+    # The network inside a cage leads nowhere.
+    if util/kafka fetch; then
+        # One at a time: several brokers at once would be slow to answer.
+        run 1 "${scripts[@]}"
+    else
+        failed=$((failed + 1))
+    fi
+fi
+
+finish
