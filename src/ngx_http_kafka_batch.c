@@ -1,0 +1,160 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_batch.h>
+
+
+#define NGX_HTTP_KAFKA_BATCH_POOL_SIZE  2048
+
+
+ngx_http_kafka_batch_t *
+ngx_http_kafka_batch_create(ngx_log_t *log)
+{
+    ngx_pool_t              *pool;
+    ngx_http_kafka_batch_t  *batch;
+
+    pool = ngx_create_pool(NGX_HTTP_KAFKA_BATCH_POOL_SIZE, log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    batch = ngx_pcalloc(pool, sizeof(ngx_http_kafka_batch_t));
+    if (batch == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    batch->pool = pool;
+    batch->last = &batch->records;
+    batch->refs = 1;
+
+    return batch;
+}
+
+
+ngx_http_kafka_target_t *
+ngx_http_kafka_batch_target(ngx_http_kafka_batch_t *batch, ngx_str_t *name)
+{
+    ngx_http_kafka_target_t  *target;
+
+    target = batch->target;
+
+    if (target
+        && target->name.len == name->len
+        && ngx_memcmp(target->name.data, name->data, name->len) == 0)
+    {
+        return target;
+    }
+
+    target = ngx_pcalloc(batch->pool, sizeof(ngx_http_kafka_target_t));
+    if (target == NULL) {
+        return NULL;
+    }
+
+    target->name = *name;
+    target->batch = batch;
+    target->partition = RD_KAFKA_PARTITION_UA;
+
+    if (batch->target) {
+        batch->target->next = target;
+
+    } else {
+        batch->targets = target;
+    }
+
+    batch->target = target;
+
+    return target;
+}
+
+
+void
+ngx_http_kafka_batch_add(ngx_http_kafka_batch_t *batch,
+    ngx_http_kafka_record_t *record)
+{
+    record->batch = batch;
+
+    if (record->target->partition < record->partition) {
+        record->target->partition = record->partition;
+    }
+
+    *batch->last = record;
+    batch->last = &record->next;
+    batch->nrecords++;
+}
+
+
+ngx_http_kafka_record_t *
+ngx_http_kafka_batch_culprit(ngx_http_kafka_batch_t *batch, ngx_uint_t *index)
+{
+    ngx_uint_t                i;
+    ngx_http_kafka_record_t  *record;
+
+    i = 0;
+
+    for (record = batch->records; record; record = record->next) {
+
+        if (record == batch->culprit) {
+            break;
+        }
+
+        if (batch->culprit == NULL
+            && record->target == batch->refused
+            && (batch->err != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION
+                || record->partition == batch->refused->partition))
+        {
+            break;
+        }
+
+        i++;
+    }
+
+    *index = i;
+
+    return record;
+}
+
+
+void
+ngx_http_kafka_batch_fail(ngx_http_kafka_record_t *record,
+    rd_kafka_resp_err_t err, rd_kafka_msg_status_t persisted)
+{
+    record->state = NGX_HTTP_KAFKA_RECORD_FAILED;
+    record->err = err;
+    record->persisted = persisted;
+    record->batch->failed++;
+}
+
+
+void
+ngx_http_kafka_batch_leave(ngx_http_kafka_batch_t *batch)
+{
+    batch->handler = NULL;
+    ngx_http_kafka_batch_release(batch);
+}
+
+
+void
+ngx_http_kafka_batch_done(ngx_http_kafka_batch_t *batch)
+{
+    ngx_http_kafka_batch_handler_pt  handler;
+
+    handler = batch->handler;
+
+    if (handler) {
+        batch->handler = NULL;
+        handler(batch);
+    }
+}
+
+
+void
+ngx_http_kafka_batch_release(ngx_http_kafka_batch_t *batch)
+{
+    if (--batch->refs == 0) {
+        ngx_destroy_pool(batch->pool);
+    }
+}

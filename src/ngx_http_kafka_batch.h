@@ -1,0 +1,148 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_BATCH_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_BATCH_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <librdkafka/rdkafka.h>
+
+
+/*
+ * A batch holds the records of one request from the first byte of the body
+ * to the last delivery report, in a pool of its own: librdkafka reads values
+ * from there, so it outlives a request whose client has gone.
+ *
+ * Two own a batch: the requester, who fills it and waits for its end, and
+ * from ngx_http_kafka_producer_send() on the producer.  The one who lets go
+ * last frees it.  Everything here runs in the event loop.
+ */
+
+
+typedef struct ngx_http_kafka_batch_s   ngx_http_kafka_batch_t;
+typedef struct ngx_http_kafka_record_s  ngx_http_kafka_record_t;
+typedef struct ngx_http_kafka_header_s  ngx_http_kafka_header_t;
+typedef struct ngx_http_kafka_target_s  ngx_http_kafka_target_t;
+typedef struct ngx_http_kafka_topic_s   ngx_http_kafka_topic_t;
+
+typedef void (*ngx_http_kafka_batch_handler_pt)(ngx_http_kafka_batch_t *batch);
+
+
+typedef enum {
+    NGX_HTTP_KAFKA_RECORD_NEW = 0,
+    NGX_HTTP_KAFKA_RECORD_SENT,
+    NGX_HTTP_KAFKA_RECORD_ACKED,
+    NGX_HTTP_KAFKA_RECORD_FAILED
+} ngx_http_kafka_record_state_e;
+
+
+struct ngx_http_kafka_header_s {
+    ngx_http_kafka_header_t        *next;
+    ngx_str_t                       key;
+    ngx_str_t                       value;     /* data is NULL: null */
+};
+
+
+/* the topic of one record or of several that follow each other */
+
+struct ngx_http_kafka_target_s {
+    ngx_http_kafka_target_t        *next;
+    ngx_http_kafka_batch_t         *batch;
+    ngx_http_kafka_topic_t         *topic;     /* once it is known */
+    ngx_str_t                       name;
+    ngx_queue_t                     waiting;   /* for its look-up */
+    int32_t                         partition; /* the highest asked for */
+    unsigned                        queued:1;
+};
+
+
+struct ngx_http_kafka_record_s {
+    ngx_http_kafka_record_t        *next;
+    ngx_http_kafka_batch_t         *batch;
+    ngx_http_kafka_target_t        *target;
+    ngx_http_kafka_header_t        *headers;
+    ngx_str_t                       key;       /* data is NULL: null */
+    ngx_str_t                       value;
+    int64_t                         timestamp; /* milliseconds, 0: none */
+    int64_t                         offset;    /* negative: unknown */
+    int32_t                         partition;
+    rd_kafka_resp_err_t             err;
+    unsigned                        state:2;
+    unsigned                        persisted:2; /* rd_kafka_msg_status_t */
+};
+
+
+struct ngx_http_kafka_batch_s {
+    ngx_pool_t                     *pool;
+
+    ngx_http_kafka_record_t        *records;
+    ngx_http_kafka_record_t       **last;
+    ngx_uint_t                      nrecords;
+
+    ngx_http_kafka_target_t        *targets;
+    ngx_http_kafka_target_t        *target;    /* the newest */
+
+    ngx_http_kafka_record_t        *unsent;
+    ngx_uint_t                      unknown;   /* targets being looked up */
+    ngx_uint_t                      pending;   /* reports that will come */
+    ngx_uint_t                      failed;
+
+    /* why nothing of the batch was sent */
+    ngx_http_kafka_target_t        *refused;
+    ngx_http_kafka_record_t        *culprit;
+    rd_kafka_resp_err_t             err;
+
+    ngx_queue_t                     link;      /* of all of the producer's */
+    ngx_queue_t                     queue;     /* to be handed over */
+    ngx_event_t                     deadline;
+    ngx_msec_t                      start;
+
+    void                           *client;    /* of the producer */
+
+    /* called once, from an event of its own, unless the requester left */
+    ngx_http_kafka_batch_handler_pt handler;
+    void                           *data;
+
+    ngx_uint_t                      refs;
+    unsigned                        queued:1;
+};
+
+
+/* returns NULL when memory is out; the caller is the requester */
+ngx_http_kafka_batch_t *ngx_http_kafka_batch_create(ngx_log_t *log);
+
+/*
+ * Returns the target for a topic's name, the newest again when it is the
+ * same, or NULL when memory is out.  The name must live with the batch.
+ */
+ngx_http_kafka_target_t *ngx_http_kafka_batch_target(
+    ngx_http_kafka_batch_t *batch, ngx_str_t *name);
+
+/* adds a record, which lies in the batch's pool and has its target set */
+void ngx_http_kafka_batch_add(ngx_http_kafka_batch_t *batch,
+    ngx_http_kafka_record_t *record);
+
+/* the record for which the batch was refused, and its index; or NULL */
+ngx_http_kafka_record_t *ngx_http_kafka_batch_culprit(
+    ngx_http_kafka_batch_t *batch, ngx_uint_t *index);
+
+/* marks a record that will have no (further) report */
+void ngx_http_kafka_batch_fail(ngx_http_kafka_record_t *record,
+    rd_kafka_resp_err_t err, rd_kafka_msg_status_t persisted);
+
+/* the requester no longer waits: its handler will not be called */
+void ngx_http_kafka_batch_leave(ngx_http_kafka_batch_t *batch);
+
+/* calls the requester's handler, the first time only */
+void ngx_http_kafka_batch_done(ngx_http_kafka_batch_t *batch);
+
+void ngx_http_kafka_batch_release(ngx_http_kafka_batch_t *batch);
+
+
+#endif /* _NGX_HTTP_KAFKA_BATCH_H_INCLUDED_ */

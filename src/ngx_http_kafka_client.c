@@ -1,0 +1,127 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_client.h>
+
+
+static void ngx_http_kafka_client_destroy_task(void *data, ngx_log_t *log);
+static void ngx_http_kafka_client_destroyed(ngx_event_t *ev);
+static void *ngx_http_kafka_client_destroy_thread(void *data);
+
+
+rd_kafka_t *
+ngx_http_kafka_client_new(const rd_kafka_conf_t *conf, char *errstr)
+{
+    rd_kafka_t       *rk;
+    rd_kafka_conf_t  *copy;
+
+    copy = rd_kafka_conf_dup(conf);
+
+    rk = rd_kafka_new(RD_KAFKA_PRODUCER, copy, errstr,
+                      NGX_HTTP_KAFKA_CLIENT_ERROR);
+
+    if (rk == NULL) {
+        rd_kafka_conf_destroy(copy);
+    }
+
+    return rk;
+}
+
+
+void
+ngx_http_kafka_client_destroy_later(ngx_thread_pool_t *tp, rd_kafka_t *rk)
+{
+    ngx_pool_t         *pool;
+    ngx_thread_task_t  *task;
+
+    pool = ngx_create_pool(NGX_MIN_POOL_SIZE + 512, ngx_cycle->log);
+    if (pool == NULL) {
+        goto failed;
+    }
+
+    task = ngx_thread_task_alloc(pool, sizeof(ngx_pool_t *));
+    if (task == NULL) {
+        ngx_destroy_pool(pool);
+        goto failed;
+    }
+
+    task->ctx = rk;
+    task->handler = ngx_http_kafka_client_destroy_task;
+    task->event.handler = ngx_http_kafka_client_destroyed;
+    task->event.data = pool;
+    task->event.log = ngx_cycle->log;
+
+    if (ngx_thread_task_post(tp, task) != NGX_OK) {
+        ngx_destroy_pool(pool);
+        goto failed;
+    }
+
+    return;
+
+failed:
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "kafka: no thread could be had to destroy a client: "
+                  "it is left idle");
+}
+
+
+static void
+ngx_http_kafka_client_destroy_task(void *data, ngx_log_t *log)
+{
+    ngx_log_debug0(NGX_LOG_DEBUG_CORE, log, 0, "kafka destroy client");
+
+    rd_kafka_destroy(data);
+}
+
+
+static void
+ngx_http_kafka_client_destroyed(ngx_event_t *ev)
+{
+    ngx_destroy_pool(ev->data);
+}
+
+
+ngx_int_t
+ngx_http_kafka_client_destroy_within(rd_kafka_t *rk, ngx_msec_t timeout)
+{
+    int              err;
+    pthread_t        tid;
+    struct timespec  until;
+
+    err = pthread_create(&tid, NULL, ngx_http_kafka_client_destroy_thread, rk);
+    if (err) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, err,
+                      "pthread_create() failed");
+        return NGX_AGAIN;
+    }
+
+    (void) clock_gettime(CLOCK_REALTIME, &until);
+
+    until.tv_sec += timeout / 1000;
+    until.tv_nsec += (timeout % 1000) * 1000000;
+
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+
+    if (pthread_timedjoin_np(tid, NULL, &until) != 0) {
+        (void) pthread_detach(tid);
+        return NGX_AGAIN;
+    }
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_kafka_client_destroy_thread(void *data)
+{
+    rd_kafka_destroy(data);
+
+    return NULL;
+}

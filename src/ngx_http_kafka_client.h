@@ -1,0 +1,42 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_CLIENT_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_CLIENT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_thread_pool.h>
+#include <librdkafka/rdkafka.h>
+
+
+#define NGX_HTTP_KAFKA_CLIENT_ERROR  512
+
+
+/*
+ * Makes a producer client from a copy of conf; on failure returns NULL, the
+ * reason in errstr of NGX_HTTP_KAFKA_CLIENT_ERROR bytes.  Any thread.
+ */
+rd_kafka_t *ngx_http_kafka_client_new(const rd_kafka_conf_t *conf,
+    char *errstr);
+
+/*
+ * Destroys a client, which can take many seconds, without holding the event
+ * loop: in a thread of nginx's pool.  Event loop.
+ */
+void ngx_http_kafka_client_destroy_later(ngx_thread_pool_t *tp,
+    rd_kafka_t *rk);
+
+/*
+ * Destroys a client as the process exits.  Returns NGX_OK, or NGX_AGAIN when
+ * that would last over timeout milliseconds: the client is left as it is.
+ */
+ngx_int_t ngx_http_kafka_client_destroy_within(rd_kafka_t *rk,
+    ngx_msec_t timeout);
+
+
+#endif /* _NGX_HTTP_KAFKA_CLIENT_H_INCLUDED_ */

@@ -1,0 +1,570 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_conf.h>
+#include <ngx_http_kafka_client.h>
+
+
+typedef struct {
+    rd_kafka_conf_t             *conf;
+    ngx_array_t                  names;      /* of properties set so far */
+    unsigned                     brokers:1;
+} ngx_http_kafka_conf_ctx_t;
+
+
+typedef struct {
+    ngx_str_t                    name;
+    const char                  *why;
+} ngx_http_kafka_conf_refused_t;
+
+
+typedef struct {
+    const char                  *name;
+    const char                  *value;
+} ngx_http_kafka_conf_default_t;
+
+
+static rd_kafka_conf_t *ngx_http_kafka_conf_create(ngx_conf_t *cf);
+static void ngx_http_kafka_conf_cleanup(void *data);
+static char *ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf);
+static ngx_int_t ngx_http_kafka_conf_allowed(ngx_conf_t *cf,
+    ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name);
+static ngx_int_t ngx_http_kafka_conf_consumer_only(ngx_conf_t *cf,
+    ngx_str_t *name);
+static ngx_int_t ngx_http_kafka_conf_set(ngx_conf_t *cf,
+    ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name, ngx_str_t *value);
+static ngx_int_t ngx_http_kafka_conf_set_key(ngx_conf_t *cf,
+    ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *value);
+static u_char *ngx_http_kafka_conf_read_file(ngx_conf_t *cf, ngx_str_t *name);
+static ngx_int_t ngx_http_kafka_conf_number(rd_kafka_conf_t *conf,
+    const char *name);
+static char *ngx_http_kafka_conf_check(ngx_conf_t *cf,
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_conf_ctx_t *ctx);
+static char *ngx_http_kafka_conf_try(ngx_conf_t *cf, rd_kafka_conf_t *conf);
+
+
+static ngx_http_kafka_conf_default_t  ngx_http_kafka_conf_defaults[] = {
+    { "acks", "all" },
+    { "enable.idempotence", "true" },
+    { "partitioner", "murmur2_random" },
+    { "allow.auto.create.topics", "false" },
+    { "topic.metadata.propagation.max.ms", "2000" },
+    { "message.timeout.ms", "10000" },
+    { "linger.ms", "0" },
+    { "max.in.flight.requests.per.connection", "2" },
+    { "client.id", "nginx" },
+    { NULL, NULL }
+};
+
+
+static ngx_http_kafka_conf_refused_t  ngx_http_kafka_conf_refused[] = {
+    { ngx_string("delivery.report.only.error"),
+      "each message is answered from its delivery report" },
+    { ngx_string("transactional.id"), "transactions are not supported" },
+    { ngx_string("request.required.acks"),
+      "its name here is \"acks\", and it is always \"all\"" },
+    { ngx_string("log.queue"), "librdkafka's log goes to nginx's" },
+    { ngx_string("internal.termination.signal"),
+      "signals belong to nginx" },
+    { ngx_null_string, NULL }
+};
+
+
+ngx_http_kafka_producer_t *
+ngx_http_kafka_conf_producer(ngx_conf_t *cf, ngx_array_t *producers,
+    ngx_str_t *name)
+{
+    ngx_uint_t                   i;
+    ngx_http_kafka_producer_t   *producer, **p;
+
+    p = producers->elts;
+
+    for (i = 0; i < producers->nelts; i++) {
+        if (p[i]->name.len == name->len
+            && ngx_strncmp(p[i]->name.data, name->data, name->len) == 0)
+        {
+            return p[i];
+        }
+    }
+
+    producer = ngx_pcalloc(cf->pool, sizeof(ngx_http_kafka_producer_t));
+    if (producer == NULL) {
+        return NULL;
+    }
+
+    p = ngx_array_push(producers);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    *p = producer;
+
+    producer->name = *name;
+    producer->file = cf->conf_file->file.name.data;
+    producer->line = cf->conf_file->line;
+
+    return producer;
+}
+
+
+char *
+ngx_http_kafka_conf_block(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer)
+{
+    char                       *rv;
+    ngx_conf_t                  save;
+    ngx_http_kafka_conf_ctx_t   ctx;
+
+    if (producer->conf) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "kafka producer \"%V\" is defined twice",
+                           &producer->name);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ctx, sizeof(ngx_http_kafka_conf_ctx_t));
+
+    ctx.conf = ngx_http_kafka_conf_create(cf);
+    if (ctx.conf == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_array_init(&ctx.names, cf->temp_pool, 16, sizeof(ngx_str_t))
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    save = *cf;
+    cf->handler = ngx_http_kafka_conf_property;
+    cf->handler_conf = (char *) &ctx;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    producer->conf = ctx.conf;
+
+    return ngx_http_kafka_conf_check(cf, producer, &ctx);
+}
+
+
+static rd_kafka_conf_t *
+ngx_http_kafka_conf_create(ngx_conf_t *cf)
+{
+    char                            errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
+    rd_kafka_conf_t                *conf;
+    ngx_pool_cleanup_t             *cln;
+    ngx_http_kafka_conf_default_t  *def;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    conf = rd_kafka_conf_new();
+
+    cln->handler = ngx_http_kafka_conf_cleanup;
+    cln->data = conf;
+
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR|RD_KAFKA_EVENT_ERROR
+                                   |RD_KAFKA_EVENT_LOG);
+
+    if (rd_kafka_conf_set(conf, "log.queue", "true", errstr, sizeof(errstr))
+        != RD_KAFKA_CONF_OK)
+    {
+        goto failed;
+    }
+
+    for (def = ngx_http_kafka_conf_defaults; def->name; def++) {
+        if (rd_kafka_conf_set(conf, def->name, def->value, errstr,
+                              sizeof(errstr))
+            != RD_KAFKA_CONF_OK)
+        {
+            goto failed;
+        }
+    }
+
+    return conf;
+
+failed:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", errstr);
+
+    return NULL;
+}
+
+
+static void
+ngx_http_kafka_conf_cleanup(void *data)
+{
+    rd_kafka_conf_destroy(data);
+}
+
+
+static char *
+ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
+{
+    ngx_str_t                  *value, *name;
+    ngx_http_kafka_conf_ctx_t  *ctx;
+
+    ctx = (ngx_http_kafka_conf_ctx_t *) conf;
+    value = cf->args->elts;
+
+    if (cf->args->nelts != 2) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "kafka property \"%V\" must have one value",
+                           &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_strcmp(value[0].data, "include") == 0) {
+        return ngx_conf_include(cf, dummy, conf);
+    }
+
+    if (ngx_http_kafka_conf_allowed(cf, ctx, &value[0]) != NGX_OK
+        || ngx_http_kafka_conf_consumer_only(cf, &value[0]) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    name = ngx_array_push(&ctx->names);
+    if (name == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *name = value[0];
+
+    if (ngx_http_kafka_conf_set(cf, ctx, &value[0], &value[1]) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_conf_allowed(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
+    ngx_str_t *name)
+{
+    ngx_str_t                      *names;
+    ngx_uint_t                      i;
+    ngx_http_kafka_conf_refused_t  *refused;
+
+    names = ctx->names.elts;
+
+    for (i = 0; i < ctx->names.nelts; i++) {
+        if (ngx_strcmp(names[i].data, name->data) == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "kafka property \"%V\" is duplicate", name);
+            return NGX_ERROR;
+        }
+    }
+
+    for (refused = ngx_http_kafka_conf_refused; refused->name.len; refused++) {
+        if (ngx_strcmp(refused->name.data, name->data) == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "kafka property \"%V\" cannot be set: %s",
+                               name, refused->why);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * librdkafka takes a consumer's properties for a producer without a word;
+ * only the table it prints tells whose a property is: "name | C | ..."
+ */
+
+static ngx_int_t
+ngx_http_kafka_conf_consumer_only(ngx_conf_t *cf, ngx_str_t *name)
+{
+    FILE       *fp;
+    char       *text, *line, *p;
+    size_t      size;
+    ngx_uint_t  consumer;
+
+    fp = open_memstream(&text, &size);
+    if (fp == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "open_memstream() failed");
+        return NGX_ERROR;
+    }
+
+    rd_kafka_conf_properties_show(fp);
+
+    if (fclose(fp) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno, "fclose() failed");
+        free(text);
+        return NGX_ERROR;
+    }
+
+    consumer = 0;
+
+    for (line = text; *line; line = p + 1) {
+        p = strchr(line, '\n');
+        if (p == NULL) {
+            break;
+        }
+
+        if (ngx_strncmp(line, name->data, name->len) != 0
+            || line[name->len] != ' ')
+        {
+            continue;
+        }
+
+        line = strchr(line, '|');
+
+        if (line && line < p) {
+            for (line++; *line == ' '; line++) { /* void */ }
+            consumer = (*line == 'C');
+        }
+
+        break;
+    }
+
+    free(text);
+
+    if (consumer) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "kafka property \"%V\" is a consumer's", name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_conf_set(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
+    ngx_str_t *name, ngx_str_t *value)
+{
+    char    errstr[NGX_HTTP_KAFKA_CLIENT_ERROR], acks[16];
+    size_t  size;
+
+    if (ngx_strcmp(name->data, "ssl.key.location") == 0) {
+        return ngx_http_kafka_conf_set_key(cf, ctx, value);
+    }
+
+    if (rd_kafka_conf_set(ctx->conf, (char *) name->data, (char *) value->data,
+                          errstr, sizeof(errstr))
+        != RD_KAFKA_CONF_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "kafka property \"%V\": %s",
+                           name, errstr);
+        return NGX_ERROR;
+    }
+
+    if (ngx_strcmp(name->data, "bootstrap.servers") == 0
+        || ngx_strcmp(name->data, "metadata.broker.list") == 0
+        || (ngx_strcmp(name->data, "test.mock.num.brokers") == 0
+            && ngx_strcmp(value->data, "0") != 0))
+    {
+        ctx->brokers = (value->len != 0);
+    }
+
+    size = sizeof(acks);
+
+    if (rd_kafka_conf_get(ctx->conf, "acks", acks, &size) != RD_KAFKA_CONF_OK
+        || ngx_strcmp(acks, "-1") != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "kafka property \"%V\" must be \"all\"", name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* read by the master, for a worker may not be allowed to */
+
+static ngx_int_t
+ngx_http_kafka_conf_set_key(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
+    ngx_str_t *value)
+{
+    char     errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
+    u_char  *pem;
+
+    pem = ngx_http_kafka_conf_read_file(cf, value);
+    if (pem == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (rd_kafka_conf_set(ctx->conf, "ssl.key.pem", (char *) pem, errstr,
+                          sizeof(errstr))
+        != RD_KAFKA_CONF_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "kafka property \"ssl.key.location\": %s", errstr);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_http_kafka_conf_read_file(ngx_conf_t *cf, ngx_str_t *name)
+{
+    off_t       size;
+    u_char     *data;
+    ssize_t     n;
+    ngx_file_t  file;
+
+    if (ngx_conf_full_name(cf->cycle, name, 1) != NGX_OK) {
+        return NULL;
+    }
+
+    ngx_memzero(&file, sizeof(ngx_file_t));
+
+    file.name = *name;
+    file.log = cf->log;
+    file.fd = ngx_open_file(name->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (file.fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" failed", name);
+        return NULL;
+    }
+
+    data = NULL;
+
+    if (ngx_fd_info(file.fd, &file.info) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_fd_info_n " \"%V\" failed", name);
+        goto done;
+    }
+
+    size = ngx_file_size(&file.info);
+
+    data = ngx_pcalloc(cf->temp_pool, (size_t) size + 1);
+    if (data == NULL) {
+        goto done;
+    }
+
+    n = ngx_read_file(&file, data, (size_t) size, 0);
+
+    if (n != (ssize_t) size) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_read_file_n " \"%V\" failed", name);
+        data = NULL;
+    }
+
+done:
+
+    if (ngx_close_file(file.fd) == NGX_FILE_ERROR) {
+        ngx_log_error(NGX_LOG_ALERT, cf->log, ngx_errno,
+                      ngx_close_file_n " \"%V\" failed", name);
+    }
+
+    return data;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_conf_number(rd_kafka_conf_t *conf, const char *name)
+{
+    char    value[32];
+    size_t  size;
+
+    size = sizeof(value);
+
+    if (rd_kafka_conf_get(conf, name, value, &size) != RD_KAFKA_CONF_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_atoi((u_char *) value, ngx_strlen(value));
+}
+
+
+static char *
+ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_conf_ctx_t *ctx)
+{
+    char       value[8];
+    size_t     size;
+    ngx_int_t  timeout, max;
+
+    if (!ctx->brokers) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "kafka producer \"%V\" has no "
+                           "\"bootstrap.servers\"", &producer->name);
+        return NGX_CONF_ERROR;
+    }
+
+    timeout = ngx_http_kafka_conf_number(ctx->conf, "message.timeout.ms");
+    max = ngx_http_kafka_conf_number(ctx->conf, "message.max.bytes");
+
+    if (timeout <= 0 || max <= 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "kafka producer \"%V\": \"message.timeout.ms\" "
+                           "cannot be 0, requests wait that long",
+                           &producer->name);
+        return NGX_CONF_ERROR;
+    }
+
+    producer->timeout = timeout;
+    producer->message_max = max;
+
+    size = sizeof(value);
+
+    if (rd_kafka_conf_get(ctx->conf, "allow.auto.create.topics", value, &size)
+        != RD_KAFKA_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    producer->auto_create = (ngx_strcmp(value, "true") == 0);
+
+    producer->thread_pool = ngx_thread_pool_add(cf, NULL);
+    if (producer->thread_pool == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_kafka_conf_try(cf, ctx->conf);
+}
+
+
+/*
+ * What only rd_kafka_new() finds is found here, not in a worker.  No broker
+ * is given, so that none is contacted and the threads end at once.
+ */
+
+static char *
+ngx_http_kafka_conf_try(ngx_conf_t *cf, rd_kafka_conf_t *conf)
+{
+    char              errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
+    rd_kafka_t       *rk;
+    rd_kafka_conf_t  *copy;
+    const char       *without[] = { "bootstrap.servers",
+                                    "metadata.broker.list",
+                                    "test.mock.num.brokers" };
+
+    copy = rd_kafka_conf_dup_filter(conf, sizeof(without) / sizeof(char *),
+                                    without);
+
+    rk = ngx_http_kafka_client_new(copy, errstr);
+
+    rd_kafka_conf_destroy(copy);
+
+    if (rk == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "kafka producer cannot be made: %s", errstr);
+        return NGX_CONF_ERROR;
+    }
+
+    rd_kafka_destroy(rk);
+
+    return NGX_CONF_OK;
+}

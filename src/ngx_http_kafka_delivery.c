@@ -1,0 +1,329 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_delivery.h>
+#include <sys/eventfd.h>
+
+
+/* reports served before the loop's other events have their turn */
+#define NGX_HTTP_KAFKA_DELIVERY_TURN     2000
+
+/* lines of librdkafka's log, in milliseconds */
+#define NGX_HTTP_KAFKA_LOG_LINES         10
+#define NGX_HTTP_KAFKA_LOG_WINDOW        1000
+
+
+static void ngx_http_kafka_delivery_handler(ngx_event_t *rev);
+static ngx_uint_t ngx_http_kafka_delivery_drain(
+    ngx_http_kafka_producer_t *producer, ngx_uint_t max);
+static ngx_uint_t ngx_http_kafka_delivery_event(
+    ngx_http_kafka_producer_t *producer, rd_kafka_event_t *event);
+static ngx_uint_t ngx_http_kafka_delivery_reports(
+    ngx_http_kafka_producer_t *producer, rd_kafka_event_t *event);
+static void ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
+    rd_kafka_event_t *event);
+static void ngx_http_kafka_delivery_log(ngx_http_kafka_producer_t *producer,
+    rd_kafka_event_t *event);
+static ngx_uint_t ngx_http_kafka_delivery_may_log(
+    ngx_http_kafka_producer_t *producer);
+
+
+ngx_int_t
+ngx_http_kafka_delivery_open(ngx_http_kafka_producer_t *producer)
+{
+    int                fd;
+    uint64_t           payload;
+    ngx_int_t          event;
+    ngx_connection_t  *c;
+
+    fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
+
+    if (fd == -1) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, ngx_errno,
+                      "eventfd() failed");
+        return NGX_ERROR;
+    }
+
+    c = ngx_get_connection(fd, ngx_cycle->log);
+
+    if (c == NULL) {
+        (void) close(fd);
+        return NGX_ERROR;
+    }
+
+    c->data = producer;
+    c->log = ngx_cycle->log;
+    c->read->handler = ngx_http_kafka_delivery_handler;
+    c->read->log = c->log;
+    c->write->log = c->log;
+
+    event = (ngx_event_flags & NGX_USE_CLEAR_EVENT) ? NGX_CLEAR_EVENT
+                                                    : NGX_LEVEL_EVENT;
+
+    if (ngx_add_event(c->read, NGX_READ_EVENT, event) != NGX_OK) {
+        ngx_close_connection(c);
+        return NGX_ERROR;
+    }
+
+    producer->connection = c;
+
+    payload = 1;
+    rd_kafka_queue_io_event_enable(producer->queue, fd, &payload,
+                                   sizeof(payload));
+
+    /* what was queued before wakes nobody */
+
+    ngx_post_event(c->read, &ngx_posted_events);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_kafka_delivery_close(ngx_http_kafka_producer_t *producer)
+{
+    rd_kafka_queue_io_event_enable(producer->queue, -1, NULL, 0);
+
+    ngx_close_connection(producer->connection);
+    producer->connection = NULL;
+}
+
+
+void
+ngx_http_kafka_delivery_wait(ngx_http_kafka_producer_t *producer,
+    ngx_msec_t until)
+{
+    ngx_msec_int_t     left;
+    rd_kafka_event_t  *event;
+
+    while (producer->pending) {
+        ngx_time_update();
+
+        left = (ngx_msec_int_t) (until - ngx_current_msec);
+
+        if (left <= 0) {
+            break;
+        }
+
+        event = rd_kafka_queue_poll(producer->queue, (int) left);
+
+        if (event) {
+            (void) ngx_http_kafka_delivery_event(producer, event);
+        }
+    }
+}
+
+
+static void
+ngx_http_kafka_delivery_handler(ngx_event_t *rev)
+{
+    ssize_t                     n;
+    uint64_t                    count;
+    ngx_connection_t           *c;
+    ngx_http_kafka_producer_t  *producer;
+
+    c = rev->data;
+    producer = c->data;
+
+    if (c->close) {
+
+        /* worker_shutdown_timeout: the connections of all that wait go too */
+
+        c->close = 0;
+        ngx_http_kafka_producer_abort(producer);
+        return;
+    }
+
+    /* read dry before the queue is served, or a wake-up would be lost */
+
+    n = read(c->fd, &count, sizeof(count));
+
+    if (n == -1 && ngx_errno != NGX_EAGAIN) {
+        ngx_log_error(NGX_LOG_ALERT, c->log, ngx_errno,
+                      "read() from eventfd failed");
+    }
+
+    if (ngx_http_kafka_delivery_drain(producer, NGX_HTTP_KAFKA_DELIVERY_TURN)
+        >= NGX_HTTP_KAFKA_DELIVERY_TURN)
+    {
+        ngx_post_event(rev, &ngx_posted_next_events);
+    }
+
+    ngx_http_kafka_producer_resume(producer);
+}
+
+
+static ngx_uint_t
+ngx_http_kafka_delivery_drain(ngx_http_kafka_producer_t *producer,
+    ngx_uint_t max)
+{
+    ngx_uint_t         n;
+    rd_kafka_event_t  *event;
+
+    for (n = 0; n < max; /* void */) {
+        event = rd_kafka_queue_poll(producer->queue, 0);
+
+        if (event == NULL) {
+            break;
+        }
+
+        n += ngx_http_kafka_delivery_event(producer, event);
+    }
+
+    return n;
+}
+
+
+/* returns the work done, in reports */
+
+static ngx_uint_t
+ngx_http_kafka_delivery_event(ngx_http_kafka_producer_t *producer,
+    rd_kafka_event_t *event)
+{
+    ngx_uint_t  n;
+
+    n = 1;
+
+    switch (rd_kafka_event_type(event)) {
+
+    case RD_KAFKA_EVENT_DR:
+        n = ngx_http_kafka_delivery_reports(producer, event);
+        break;
+
+    case RD_KAFKA_EVENT_ERROR:
+        ngx_http_kafka_delivery_error(producer, event);
+        break;
+
+    case RD_KAFKA_EVENT_LOG:
+        ngx_http_kafka_delivery_log(producer, event);
+        break;
+
+    default:
+        break;
+    }
+
+    rd_kafka_event_destroy(event);
+
+    return n;
+}
+
+
+static ngx_uint_t
+ngx_http_kafka_delivery_reports(ngx_http_kafka_producer_t *producer,
+    rd_kafka_event_t *event)
+{
+    ngx_uint_t                 n, known;
+    const rd_kafka_message_t  *msg;
+
+    n = 0;
+    known = 1;
+
+    while ((msg = rd_kafka_event_message_next(event)) != NULL) {
+
+        /*
+         * a batch that the broker knows already, from a retry, comes back
+         * as delivered, with offsets that count up from a negative one
+         */
+
+        if (n++ == 0 && msg->offset < 0) {
+            known = 0;
+        }
+
+        ngx_http_kafka_producer_report(producer, msg, known);
+    }
+
+    return n;
+}
+
+
+static void
+ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
+    rd_kafka_event_t *event)
+{
+    char                 reason[512];
+    rd_kafka_resp_err_t  err;
+
+    err = rd_kafka_event_error(event);
+
+    if (err == RD_KAFKA_RESP_ERR__FATAL) {
+
+        if (producer->fatal) {
+            return;
+        }
+
+        reason[0] = '\0';
+        err = rd_kafka_fatal_error(producer->rk, reason, sizeof(reason));
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "kafka producer \"%V\": fatal error %s: %s; "
+                      "it is replaced", &producer->name,
+                      rd_kafka_err2name(err), reason);
+
+        /* what it still holds is reported now, then it is replaced */
+
+        producer->fatal = 1;
+        (void) rd_kafka_purge(producer->rk, RD_KAFKA_PURGE_F_QUEUE
+                                            |RD_KAFKA_PURGE_F_INFLIGHT
+                                            |RD_KAFKA_PURGE_F_NON_BLOCKING);
+        return;
+    }
+
+    if (ngx_http_kafka_delivery_may_log(producer)) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "kafka producer \"%V\": %s: %s", &producer->name,
+                      rd_kafka_err2name(err),
+                      rd_kafka_event_error_string(event));
+    }
+}
+
+
+static void
+ngx_http_kafka_delivery_log(ngx_http_kafka_producer_t *producer,
+    rd_kafka_event_t *event)
+{
+    int          level;
+    const char  *facility, *text;
+
+    if (rd_kafka_event_log(event, &facility, &text, &level) != 0) {
+        return;
+    }
+
+    /* syslog's levels are nginx's less one; a broker's fault is no [crit] */
+
+    level = ngx_max(level + 1, NGX_LOG_ERR);
+
+    if ((ngx_uint_t) level > ngx_cycle->log->log_level
+        || !ngx_http_kafka_delivery_may_log(producer))
+    {
+        return;
+    }
+
+    ngx_log_error((ngx_uint_t) level, ngx_cycle->log, 0,
+                  "kafka producer \"%V\": %s: %s", &producer->name, facility,
+                  text);
+}
+
+
+/* brokers that stay away, or a debug setting, must not flood the log */
+
+static ngx_uint_t
+ngx_http_kafka_delivery_may_log(ngx_http_kafka_producer_t *producer)
+{
+    if (ngx_current_msec - producer->log_window >= NGX_HTTP_KAFKA_LOG_WINDOW) {
+
+        if (producer->logged > NGX_HTTP_KAFKA_LOG_LINES) {
+            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                          "kafka producer \"%V\": %ui lines were not logged",
+                          &producer->name,
+                          producer->logged - NGX_HTTP_KAFKA_LOG_LINES);
+        }
+
+        producer->log_window = ngx_current_msec;
+        producer->logged = 0;
+    }
+
+    return ++producer->logged <= NGX_HTTP_KAFKA_LOG_LINES;
+}

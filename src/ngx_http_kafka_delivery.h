@@ -1,0 +1,33 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_DELIVERY_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_DELIVERY_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http_kafka_producer.h>
+
+
+/*
+ * librdkafka's events (delivery reports, errors, log lines) in nginx's event
+ * loop: a thread of librdkafka writes to an eventfd when its queue is no
+ * longer empty, and the loop then serves the queue.
+ */
+
+
+/* for a producer whose rk and queue are set */
+ngx_int_t ngx_http_kafka_delivery_open(ngx_http_kafka_producer_t *producer);
+
+void ngx_http_kafka_delivery_close(ngx_http_kafka_producer_t *producer);
+
+/* serves the queue until it is empty or the time, ngx_current_msec, is over */
+void ngx_http_kafka_delivery_wait(ngx_http_kafka_producer_t *producer,
+    ngx_msec_t until);
+
+
+#endif /* _NGX_HTTP_KAFKA_DELIVERY_H_INCLUDED_ */

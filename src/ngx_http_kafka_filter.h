@@ -1,0 +1,23 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_FILTER_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_FILTER_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+/*
+ * Gives every error from a produce location its JSON body, whoever refused
+ * the request: the module or nginx (401, 403, 413, 429 ...).
+ */
+ngx_int_t ngx_http_kafka_filter_init(ngx_conf_t *cf);
+
+
+#endif /* _NGX_HTTP_KAFKA_FILTER_H_INCLUDED_ */

@@ -1,0 +1,696 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_handler.h>
+#include <ngx_http_kafka_module.h>
+#include <ngx_http_kafka_response.h>
+
+
+#define NGX_HTTP_KAFKA_RETRY_AFTER  "1"
+
+
+static ngx_http_kafka_ctx_t *ngx_http_kafka_handler_ctx(ngx_http_request_t *r);
+static void ngx_http_kafka_handler_cleanup(void *data);
+static ngx_int_t ngx_http_kafka_handler_method(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_handler_encoding(ngx_http_request_t *r);
+
+static ngx_int_t ngx_http_kafka_handler_message(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
+static ngx_http_kafka_target_t *ngx_http_kafka_handler_target(
+    ngx_http_kafka_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_handler_body(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
+static void ngx_http_kafka_handler_body_start(ngx_http_request_t *r);
+static void ngx_http_kafka_handler_read(ngx_http_request_t *r);
+static ngx_int_t ngx_http_kafka_handler_parse(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_handler_parse_buf(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx, ngx_buf_t *b);
+static ngx_int_t ngx_http_kafka_handler_parsed(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx, ngx_int_t rc);
+static ngx_int_t ngx_http_kafka_handler_body_end(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
+
+static ngx_int_t ngx_http_kafka_handler_send(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
+static void ngx_http_kafka_handler_done(ngx_http_kafka_batch_t *batch);
+static ngx_int_t ngx_http_kafka_handler_answer(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_handler_send_response(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_handler_refuse(ngx_http_request_t *r,
+    ngx_uint_t status, const char *text);
+static ngx_int_t ngx_http_kafka_handler_fail(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx, ngx_uint_t status);
+static ngx_int_t ngx_http_kafka_handler_header(ngx_http_request_t *r,
+    const char *name, const char *value);
+
+
+ngx_int_t
+ngx_http_kafka_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_http_kafka_ctx_t       *ctx;
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_kafka_loc_conf_t  *klcf;
+
+    ctx = ngx_http_kafka_handler_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    rc = ngx_http_kafka_route(r, ctx->batch->pool, &clcf->name, &ctx->route);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc != NGX_OK) {
+        return ngx_http_kafka_handler_refuse(r, rc, ctx->route.error);
+    }
+
+    rc = ngx_http_kafka_handler_method(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
+
+    if (ngx_http_kafka_producer_open(klcf->producer) != NGX_OK) {
+        return ngx_http_kafka_handler_refuse(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                            "the Kafka producer could not be started: "
+                            "nothing was sent, the server's log tells why");
+    }
+
+    if (ctx->route.form == NGX_HTTP_KAFKA_ROUTE_MESSAGE) {
+        return ngx_http_kafka_handler_message(r, ctx);
+    }
+
+    return ngx_http_kafka_handler_body(r, ctx);
+}
+
+
+static ngx_http_kafka_ctx_t *
+ngx_http_kafka_handler_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t    *cln;
+    ngx_http_kafka_ctx_t  *ctx;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_kafka_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_kafka_ctx_t));
+
+    /* it outlives the connection, and with it its log */
+
+    ctx->batch = ngx_http_kafka_batch_create(ngx_cycle->log);
+    if (ctx->batch == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_kafka_handler_cleanup;
+
+    ctx->batch->handler = ngx_http_kafka_handler_done;
+    ctx->batch->data = r;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_kafka_module);
+
+    return ctx;
+}
+
+
+static void
+ngx_http_kafka_handler_cleanup(void *data)
+{
+    ngx_http_kafka_ctx_t  *ctx = data;
+
+    if (ctx->batch) {
+        ngx_http_kafka_batch_leave(ctx->batch);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_kafka_handler_method(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
+{
+    const char  *allow;
+
+    if (ctx->route.form == NGX_HTTP_KAFKA_ROUTE_MESSAGE) {
+
+        if (r->method == NGX_HTTP_GET) {
+            return NGX_OK;
+        }
+
+        allow = "GET";
+
+    } else {
+
+        if (r->method == NGX_HTTP_GET || r->method == NGX_HTTP_POST) {
+            return ngx_http_kafka_handler_encoding(r);
+        }
+
+        allow = "GET, POST";
+    }
+
+    if (ngx_http_kafka_handler_header(r, "Allow", allow) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_kafka_handler_refuse(r, NGX_HTTP_NOT_ALLOWED,
+                       "this method is not for this route, see \"Allow\"");
+}
+
+
+static ngx_int_t
+ngx_http_kafka_handler_encoding(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return NGX_OK;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len != sizeof("Content-Encoding") - 1
+            || ngx_strcasecmp(h[i].lowcase_key, (u_char *) "content-encoding")
+               != 0)
+        {
+            continue;
+        }
+
+        if (h[i].value.len == sizeof("identity") - 1
+            && ngx_strcasecmp(h[i].value.data, (u_char *) "identity") == 0)
+        {
+            continue;
+        }
+
+        break;
+    }
+
+    if (ngx_http_kafka_handler_header(r, "Accept-Encoding", "identity")
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_kafka_handler_refuse(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                     "the request body must not have a \"Content-Encoding\"");
+}
+
+
+/* GET /topic/message */
+
+static ngx_int_t
+ngx_http_kafka_handler_message(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_int_t                 rc;
+    ngx_http_kafka_record_t  *record;
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    record = ngx_pcalloc(ctx->batch->pool, sizeof(ngx_http_kafka_record_t));
+    if (record == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    record->partition = RD_KAFKA_PARTITION_UA;
+    record->key = ctx->route.key;
+    record->value.len = ctx->route.message.len;
+
+    record->value.data = ngx_pstrdup(ctx->batch->pool, &ctx->route.message);
+    if (record->value.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    record->target = ngx_http_kafka_handler_target(ctx);
+    if (record->target == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_kafka_batch_add(ctx->batch, record);
+
+    rc = ngx_http_kafka_handler_send(r, ctx);
+
+    if (rc == NGX_DONE) {
+        r->main->count++;
+    }
+
+    return rc;
+}
+
+
+static ngx_http_kafka_target_t *
+ngx_http_kafka_handler_target(ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_str_t  name;
+
+    name.len = ctx->route.topic.len;
+    name.data = ngx_pstrdup(ctx->batch->pool, &ctx->route.topic);
+
+    if (name.data == NULL) {
+        return NULL;
+    }
+
+    return ngx_http_kafka_batch_target(ctx->batch, &name);
+}
+
+
+static ngx_int_t
+ngx_http_kafka_handler_body(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_int_t                 rc;
+    ngx_http_kafka_target_t  *target;
+
+    target = NULL;
+
+    if (ctx->route.form == NGX_HTTP_KAFKA_ROUTE_TOPIC) {
+        target = ngx_http_kafka_handler_target(ctx);
+        if (target == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    ctx->parse = ngx_http_kafka_parse_create(r->pool, ctx->batch, target);
+    if (ctx->parse == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* a subrequest, or a request redirected here, may have a body already */
+
+    ctx->own_body = (r->request_body == NULL);
+
+    r->request_body_no_buffering = 1;
+
+    rc = ngx_http_read_client_request_body(r,
+                                           ngx_http_kafka_handler_body_start);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_kafka_handler_body_start(ngx_http_request_t *r)
+{
+    if (r->request_body_no_buffering) {
+        r->read_event_handler = ngx_http_kafka_handler_read;
+    }
+
+    ngx_http_kafka_handler_read(r);
+}
+
+
+static void
+ngx_http_kafka_handler_read(ngx_http_request_t *r)
+{
+    ngx_int_t              rc;
+    ngx_http_kafka_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
+
+    for ( ;; ) {
+        rc = ngx_http_kafka_handler_parse(r, ctx);
+
+        if (rc != NGX_OK) {
+            break;
+        }
+
+        if (!r->request_body_no_buffering || !r->reading_body) {
+            rc = ngx_http_kafka_handler_body_end(r, ctx);
+            break;
+        }
+
+        rc = ngx_http_read_unbuffered_request_body(r);
+
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            break;
+        }
+
+        /* NGX_AGAIN with data: its buffer was full, there may be more */
+
+        if (rc == NGX_AGAIN && r->request_body->bufs == NULL) {
+            return;
+        }
+    }
+
+    if (rc != NGX_DONE) {
+        ngx_http_finalize_request(r, rc);
+    }
+}
+
+
+/* what has arrived of the body, through the parser */
+
+static ngx_int_t
+ngx_http_kafka_handler_parse(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_int_t     rc;
+    ngx_chain_t  *cl, *next;
+
+    cl = r->request_body ? r->request_body->bufs : NULL;
+
+    if (ctx->own_body) {
+        r->request_body->bufs = NULL;
+    }
+
+    for ( /* void */ ; cl; cl = next) {
+        next = cl->next;
+
+        rc = ngx_http_kafka_handler_parse_buf(r, ctx, cl->buf);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        if (ctx->own_body) {
+            cl->buf->pos = cl->buf->last;
+            ngx_free_chain(r->pool, cl);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_handler_parse_buf(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx, ngx_buf_t *b)
+{
+    off_t       offset;
+    size_t      size;
+    ssize_t     n;
+    ngx_int_t   rc;
+    u_char      data[4096];
+
+    if (ngx_buf_in_memory(b)) {
+        rc = ngx_http_kafka_parse(ctx->parse, b->pos, b->last - b->pos);
+
+        return ngx_http_kafka_handler_parsed(r, ctx, rc);
+    }
+
+    /* another location has buffered the body, and nginx wrote it to a file */
+
+    for (offset = b->file_pos; offset < b->file_last; offset += n) {
+        size = (size_t) ngx_min(b->file_last - offset, (off_t) sizeof(data));
+
+        n = ngx_read_file(b->file, data, size, offset);
+
+        if (n <= 0) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        rc = ngx_http_kafka_parse(ctx->parse, data, n);
+
+        if (rc != NGX_OK) {
+            return ngx_http_kafka_handler_parsed(r, ctx, rc);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_handler_parsed(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
+    ngx_int_t rc)
+{
+    ngx_str_t  *error;
+
+    if (rc == NGX_OK) {
+        return NGX_OK;
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    error = ngx_http_kafka_parse_error(ctx->parse);
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "kafka: client sent an invalid body: %V", error);
+
+    if (ngx_http_kafka_response_error(r->pool, NGX_HTTP_BAD_REQUEST, error,
+                                      &ctx->error)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_kafka_handler_fail(r, ctx, NGX_HTTP_BAD_REQUEST);
+}
+
+
+static ngx_int_t
+ngx_http_kafka_handler_body_end(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_kafka_parse_end(ctx->parse);
+
+    rc = ngx_http_kafka_handler_parsed(r, ctx, rc);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ctx->batch->nrecords == 0) {
+        return ngx_http_kafka_handler_answer(r, ctx);
+    }
+
+    return ngx_http_kafka_handler_send(r, ctx);
+}
+
+
+/* NGX_DONE: the request waits for its batch */
+
+static ngx_int_t
+ngx_http_kafka_handler_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_int_t                   rc;
+    ngx_http_kafka_loc_conf_t  *klcf;
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
+
+    rc = ngx_http_kafka_producer_send(klcf->producer, ctx->batch);
+
+    switch (rc) {
+
+    case NGX_OK:
+
+        if (!r->discard_body) {
+            r->read_event_handler = ngx_http_test_reading;
+        }
+
+        r->connection->log->action = "waiting for Kafka";
+
+        return NGX_DONE;
+
+    case NGX_DECLINED:
+        return ngx_http_kafka_handler_answer(r, ctx);
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+
+static void
+ngx_http_kafka_handler_done(ngx_http_kafka_batch_t *batch)
+{
+    ngx_int_t              rc;
+    ngx_connection_t      *c;
+    ngx_http_request_t    *r;
+    ngx_http_kafka_ctx_t  *ctx;
+
+    r = batch->data;
+    c = r->connection;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
+
+    ngx_http_set_log_request(c->log, r);
+
+    rc = ngx_http_kafka_handler_answer(r, ctx);
+
+    ngx_http_finalize_request(r, rc);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* what became of the batch, to the client; the batch is let go */
+
+static ngx_int_t
+ngx_http_kafka_handler_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_int_t                rc;
+    ngx_uint_t               status;
+    ngx_http_kafka_batch_t  *batch;
+
+    batch = ctx->batch;
+
+    if (batch->err) {
+        rc = ngx_http_kafka_response_refusal(r->pool, batch, &status,
+                                             &ctx->error);
+
+    } else if (batch->failed || batch->pending) {
+        rc = ngx_http_kafka_response_results(r->pool, batch, &status,
+                                             &ctx->error);
+
+    } else {
+        status = NGX_HTTP_OK;
+        rc = ngx_http_kafka_response_metadata(r->pool, batch,
+                            ctx->route.form == NGX_HTTP_KAFKA_ROUTE_MESSAGE,
+                            &ctx->body);
+    }
+
+    ctx->batch = NULL;
+    ngx_http_kafka_batch_leave(batch);
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (status == NGX_HTTP_OK) {
+        return ngx_http_kafka_handler_send_response(r, ctx);
+    }
+
+    return ngx_http_kafka_handler_fail(r, ctx, status);
+}
+
+
+static ngx_int_t
+ngx_http_kafka_handler_send_response(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    ctx->answered = 1;
+
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = ctx->body.len;
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->memory = 1;
+    b->pos = ctx->body.data;
+    b->last = ctx->body.data + ctx->body.len;
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static ngx_int_t
+ngx_http_kafka_handler_refuse(ngx_http_request_t *r, ngx_uint_t status,
+    const char *text)
+{
+    ngx_str_t              error;
+    ngx_http_kafka_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
+
+    error.data = (u_char *) text;
+    error.len = ngx_strlen(text);
+
+    if (ngx_http_kafka_response_error(r->pool, status, &error, &ctx->error)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_kafka_handler_fail(r, ctx, status);
+}
+
+
+/* nginx finalizes with the status: a user's error_page comes first */
+
+static ngx_int_t
+ngx_http_kafka_handler_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    if (r->request_body ? !r->reading_body
+                        : r->headers_in.content_length_n <= 0
+                          && !r->headers_in.chunked)
+    {
+        ctx->keepalive = r->keepalive;
+    }
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && ngx_http_kafka_handler_header(r, "Retry-After",
+                                         NGX_HTTP_KAFKA_RETRY_AFTER)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return status;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_handler_header(ngx_http_request_t *r, const char *name,
+    const char *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value.data = (u_char *) value;
+    h->value.len = ngx_strlen(value);
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    return NGX_OK;
+}

@@ -1,0 +1,392 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_lex.h>
+
+
+typedef enum {
+    lex_outside = 0,
+    lex_string,
+    lex_utf8,
+    lex_escape,
+    lex_hex,
+    lex_low_backslash,
+    lex_low_u
+} ngx_http_kafka_lex_state_e;
+
+
+static ngx_int_t ngx_http_kafka_lex_outside(ngx_http_kafka_lex_t *lex,
+    u_char **pos, u_char *last, u_char **end);
+static ngx_int_t ngx_http_kafka_lex_string(ngx_http_kafka_lex_t *lex,
+    u_char **pos, u_char *last);
+static ngx_int_t ngx_http_kafka_lex_byte(ngx_http_kafka_lex_t *lex,
+    u_char ch);
+static ngx_int_t ngx_http_kafka_lex_lead(ngx_http_kafka_lex_t *lex,
+    u_char ch);
+static ngx_int_t ngx_http_kafka_lex_hex(ngx_http_kafka_lex_t *lex,
+    u_char ch);
+static ngx_int_t ngx_http_kafka_lex_low(ngx_http_kafka_lex_t *lex,
+    u_char ch, u_char expected, ngx_uint_t next);
+static ngx_uint_t ngx_http_kafka_lex_trailing(ngx_http_kafka_lex_t *lex,
+    u_char ch);
+
+
+static const char  ngx_http_kafka_lex_utf8[] = "invalid UTF-8 in a string";
+static const char  ngx_http_kafka_lex_lone[] = "lone surrogate in a string";
+static const char  ngx_http_kafka_lex_blank[] =
+    "form feed or vertical tab outside a string";
+
+static u_char  ngx_http_kafka_lex_comma[] = ",";
+
+
+ngx_int_t
+ngx_http_kafka_lex(ngx_http_kafka_lex_t *lex, u_char **pos, u_char *last,
+    ngx_str_t *piece, off_t *offset)
+{
+    u_char     *p, *start, *end;
+    off_t       base;
+    ngx_int_t   rc;
+
+    start = *pos;
+    base = lex->offset;
+    end = NULL;
+
+    for (p = start; p < last && end == NULL; /* void */) {
+
+        if (lex->state == lex_outside) {
+            rc = ngx_http_kafka_lex_outside(lex, &p, last, &end);
+
+        } else {
+            rc = ngx_http_kafka_lex_string(lex, &p, last);
+        }
+
+        lex->offset = base + (p - start);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_AGAIN) {
+
+            /* the held comma, of an earlier buffer, was no trailing one */
+
+            piece->data = ngx_http_kafka_lex_comma;
+            piece->len = 1;
+            *offset = lex->comma;
+            *pos = p;
+
+            return NGX_OK;
+        }
+    }
+
+    if (end == NULL) {
+        end = p;
+    }
+
+    *pos = p;
+
+    piece->data = start;
+    piece->len = end - start;
+    *offset = base;
+
+    return (start == last) ? NGX_DONE : NGX_OK;
+}
+
+
+/*
+ * NGX_OK: go on from *pos; where *end is set the piece ends there, for a comma
+ * that is to be left out or held follows.  NGX_AGAIN: pass the held comma on.
+ */
+
+static ngx_int_t
+ngx_http_kafka_lex_outside(ngx_http_kafka_lex_t *lex, u_char **pos,
+    u_char *last, u_char **end)
+{
+    u_char  *p, *comma, ch;
+
+    comma = NULL;
+
+    for (p = *pos; p < last; p++) {
+        ch = *p;
+
+        switch (ch) {
+
+        case ' ':
+        case '\t':
+        case '\n':
+        case '\r':
+            continue;
+
+        case '\f':
+        case '\v':
+            *pos = p;
+            lex->error = ngx_http_kafka_lex_blank;
+            return NGX_ERROR;
+        }
+
+        if (lex->held) {
+            *pos = p;
+            lex->held = 0;
+
+            if (ngx_http_kafka_lex_trailing(lex, ch)) {
+                return NGX_OK;
+            }
+
+            lex->previous = ',';
+            return NGX_AGAIN;
+        }
+
+        if (comma) {
+            if (ngx_http_kafka_lex_trailing(lex, ch)) {
+                *pos = p;
+                *end = comma;
+                return NGX_OK;
+            }
+
+            lex->previous = ',';
+            comma = NULL;
+        }
+
+        if (ch == ',') {
+            comma = p;
+            continue;
+        }
+
+        lex->previous = ch;
+
+        if (ch == '"') {
+            lex->state = lex_string;
+            *pos = p + 1;
+            return NGX_OK;
+        }
+    }
+
+    if (comma) {
+        lex->held = 1;
+        lex->comma = lex->offset + (comma - *pos);
+        *end = comma;
+    }
+
+    *pos = p;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_lex_string(ngx_http_kafka_lex_t *lex, u_char **pos,
+    u_char *last)
+{
+    u_char  *p, ch;
+
+    p = *pos;
+
+    while (p < last) {
+        ch = *p;
+
+        if (lex->state != lex_string) {
+
+            if (ngx_http_kafka_lex_byte(lex, ch) != NGX_OK) {
+                *pos = p;
+                return NGX_ERROR;
+            }
+
+            p++;
+            continue;
+        }
+
+        if (ch == '"') {
+            lex->state = lex_outside;
+            p++;
+            break;
+        }
+
+        if (ch == '\\') {
+            lex->state = lex_escape;
+
+        } else if (ch >= 0x80 && ngx_http_kafka_lex_lead(lex, ch) != NGX_OK) {
+            *pos = p;
+            return NGX_ERROR;
+        }
+
+        p++;
+    }
+
+    *pos = p;
+
+    return NGX_OK;
+}
+
+
+/* a byte inside an escape or a multibyte character */
+
+static ngx_int_t
+ngx_http_kafka_lex_byte(ngx_http_kafka_lex_t *lex, u_char ch)
+{
+    switch (lex->state) {
+
+    case lex_utf8:
+        if (ch < lex->low || ch > lex->high) {
+            lex->error = ngx_http_kafka_lex_utf8;
+            return NGX_ERROR;
+        }
+
+        lex->low = 0x80;
+        lex->high = 0xbf;
+
+        if (--lex->need == 0) {
+            lex->state = lex_string;
+        }
+
+        return NGX_OK;
+
+    case lex_escape:
+        lex->state = (ch == 'u') ? lex_hex : lex_string;
+        lex->code = 0;
+        lex->digits = 0;
+        return NGX_OK;
+
+    case lex_hex:
+        return ngx_http_kafka_lex_hex(lex, ch);
+
+    case lex_low_backslash:
+        return ngx_http_kafka_lex_low(lex, ch, '\\', lex_low_u);
+
+    default: /* lex_low_u */
+        return ngx_http_kafka_lex_low(lex, ch, 'u', lex_hex);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_kafka_lex_lead(ngx_http_kafka_lex_t *lex, u_char ch)
+{
+    lex->low = 0x80;
+    lex->high = 0xbf;
+
+    if (ch >= 0xc2 && ch <= 0xdf) {
+        lex->need = 1;
+
+    } else if (ch >= 0xe0 && ch <= 0xef) {
+        lex->need = 2;
+
+        if (ch == 0xe0) {
+            lex->low = 0xa0;
+
+        } else if (ch == 0xed) {
+            lex->high = 0x9f;
+        }
+
+    } else if (ch >= 0xf0 && ch <= 0xf4) {
+        lex->need = 3;
+
+        if (ch == 0xf0) {
+            lex->low = 0x90;
+
+        } else if (ch == 0xf4) {
+            lex->high = 0x8f;
+        }
+
+    } else {
+        lex->error = ngx_http_kafka_lex_utf8;
+        return NGX_ERROR;
+    }
+
+    lex->state = lex_utf8;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_lex_hex(ngx_http_kafka_lex_t *lex, u_char ch)
+{
+    ngx_int_t  digit;
+
+    digit = ngx_hextoi(&ch, 1);
+
+    if (digit == NGX_ERROR) {
+
+        /* yajl tells what is wrong with such an escape */
+
+        lex->state = lex_string;
+        lex->surrogate = 0;
+        return NGX_OK;
+    }
+
+    lex->code = lex->code * 16 + digit;
+
+    if (++lex->digits < 4) {
+        return NGX_OK;
+    }
+
+    if (lex->code >= 0xdc00 && lex->code <= 0xdfff) {
+
+        if (!lex->surrogate) {
+            lex->error = ngx_http_kafka_lex_lone;
+            return NGX_ERROR;
+        }
+
+        lex->surrogate = 0;
+        lex->state = lex_string;
+        return NGX_OK;
+    }
+
+    if (lex->surrogate) {
+        lex->error = ngx_http_kafka_lex_lone;
+        return NGX_ERROR;
+    }
+
+    if (lex->code >= 0xd800 && lex->code <= 0xdbff) {
+        lex->surrogate = 1;
+        lex->state = lex_low_backslash;
+        return NGX_OK;
+    }
+
+    lex->state = lex_string;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_lex_low(ngx_http_kafka_lex_t *lex, u_char ch, u_char expected,
+    ngx_uint_t next)
+{
+    if (ch != expected) {
+        lex->error = ngx_http_kafka_lex_lone;
+        return NGX_ERROR;
+    }
+
+    lex->state = next;
+    lex->code = 0;
+    lex->digits = 0;
+
+    return NGX_OK;
+}
+
+
+/* is a comma before ch one that JSON lacks a place for, after a value */
+
+static ngx_uint_t
+ngx_http_kafka_lex_trailing(ngx_http_kafka_lex_t *lex, u_char ch)
+{
+    if (ch != ']' && ch != '}') {
+        return 0;
+    }
+
+    switch (lex->previous) {
+
+    case '\0':
+    case '[':
+    case '{':
+    case ',':
+    case ':':
+        return 0;
+    }
+
+    return 1;
+}

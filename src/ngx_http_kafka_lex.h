@@ -1,0 +1,51 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_LEX_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_LEX_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/*
+ * Stands before yajl: takes out the trailing commas that the contract allows
+ * and refuses what yajl 2.1 lets through (invalid UTF-8, lone surrogates,
+ * \f and \v as white space).  It keeps its state between buffers, which may
+ * split the text anywhere; all else that is wrong is left to yajl.
+ */
+
+
+typedef struct {
+    off_t                        offset;     /* of the next byte to look at */
+    off_t                        comma;      /* where the held comma was */
+    const char                  *error;      /* static, set with NGX_ERROR */
+
+    ngx_uint_t                   state;
+    ngx_uint_t                   code;       /* of a \u escape, so far */
+    ngx_uint_t                   digits;
+
+    u_char                       previous;   /* significant byte, not held */
+    u_char                       need;       /* UTF-8 continuation bytes */
+    u_char                       low;        /* bounds of the next of them */
+    u_char                       high;
+    unsigned                     held:1;     /* a comma, by another buffer */
+    unsigned                     surrogate:1;
+} ngx_http_kafka_lex_t;
+
+
+/*
+ * Takes bytes from *pos and gives the next piece of text for the parser and
+ * its offset in the body; a piece points into the buffer, or is a comma.
+ * Returns NGX_OK with a piece, NGX_DONE when the buffer is used up, or
+ * NGX_ERROR: lex->error says what stands at lex->offset.
+ */
+ngx_int_t ngx_http_kafka_lex(ngx_http_kafka_lex_t *lex, u_char **pos,
+    u_char *last, ngx_str_t *piece, off_t *offset);
+
+
+#endif /* _NGX_HTTP_KAFKA_LEX_H_INCLUDED_ */

@@ -1,0 +1,290 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_module.h>
+#include <ngx_http_kafka_conf.h>
+#include <ngx_http_kafka_filter.h>
+#include <ngx_http_kafka_handler.h>
+
+
+/* milliseconds */
+#define NGX_HTTP_KAFKA_SHUTDOWN_TIMEOUT  5000
+#define NGX_HTTP_KAFKA_TERM_TIMEOUT      1000
+
+
+static void *ngx_http_kafka_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_kafka_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_kafka_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static char *ngx_http_kafka_producer_directive(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_http_kafka_produce_directive(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static ngx_int_t ngx_http_kafka_init_process(ngx_cycle_t *cycle);
+static void ngx_http_kafka_exit_process(ngx_cycle_t *cycle);
+
+
+static ngx_command_t  ngx_http_kafka_commands[] = {
+
+    { ngx_string("kafka_producer"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_kafka_producer_directive,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("kafka_produce"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_kafka_produce_directive,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("kafka_shutdown_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_kafka_main_conf_t, shutdown_timeout),
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_kafka_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    ngx_http_kafka_filter_init,            /* postconfiguration */
+
+    ngx_http_kafka_create_main_conf,       /* create main configuration */
+    ngx_http_kafka_init_main_conf,         /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_kafka_create_loc_conf,        /* create location configuration */
+    ngx_http_kafka_merge_loc_conf          /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_kafka_module = {
+    NGX_MODULE_V1,
+    &ngx_http_kafka_module_ctx,            /* module context */
+    ngx_http_kafka_commands,               /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_kafka_init_process,           /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_kafka_exit_process,           /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static void *
+ngx_http_kafka_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_kafka_main_conf_t  *kmcf;
+
+    kmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_kafka_main_conf_t));
+    if (kmcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&kmcf->producers, cf->pool, 2,
+                       sizeof(ngx_http_kafka_producer_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    kmcf->shutdown_timeout = NGX_CONF_UNSET_MSEC;
+
+    return kmcf;
+}
+
+
+static char *
+ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_kafka_main_conf_t  *kmcf = conf;
+
+    ngx_uint_t                   i;
+    ngx_http_kafka_producer_t  **producer;
+
+    ngx_conf_init_msec_value(kmcf->shutdown_timeout,
+                             NGX_HTTP_KAFKA_SHUTDOWN_TIMEOUT);
+
+    producer = kmcf->producers.elts;
+
+    for (i = 0; i < kmcf->producers.nelts; i++) {
+
+        if (producer[i]->conf == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "unknown kafka producer \"%V\" in %s:%ui",
+                          &producer[i]->name, producer[i]->file,
+                          producer[i]->line);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_kafka_create_loc_conf(ngx_conf_t *cf)
+{
+    /* set by ngx_pcalloc(): klcf->producer = NULL */
+
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_kafka_loc_conf_t));
+}
+
+
+/*
+ * As other content handlers do, kafka_produce stays in its location: only an
+ * "if" or a "limit_except" inside takes it over.
+ */
+
+static char *
+ngx_http_kafka_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_kafka_loc_conf_t *prev = parent;
+    ngx_http_kafka_loc_conf_t *conf = child;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname && clcf->handler == NULL && prev->producer) {
+        conf->producer = prev->producer;
+        clcf->handler = ngx_http_kafka_handler;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_kafka_producer_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_kafka_main_conf_t *kmcf = conf;
+
+    ngx_str_t                  *value;
+    ngx_http_kafka_producer_t  *producer;
+
+    value = cf->args->elts;
+
+    producer = ngx_http_kafka_conf_producer(cf, &kmcf->producers, &value[1]);
+    if (producer == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_kafka_conf_block(cf, producer);
+}
+
+
+static char *
+ngx_http_kafka_produce_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_kafka_loc_conf_t *klcf = conf;
+
+    ngx_str_t                   *value;
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_kafka_main_conf_t  *kmcf;
+
+    if (klcf->producer) {
+        return "is duplicate";
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->name.len == 0 || clcf->name.data[0] != '/'
+#if (NGX_PCRE)
+        || clcf->regex
+#endif
+       )
+    {
+        return "needs a prefix location: what follows the prefix names "
+               "the topic";
+    }
+
+    kmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_kafka_module);
+
+    value = cf->args->elts;
+
+    klcf->producer = ngx_http_kafka_conf_producer(cf, &kmcf->producers,
+                                                  &value[1]);
+    if (klcf->producer == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    clcf->handler = ngx_http_kafka_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * Without a master a changed configuration does not come through here: there,
+ * producers are opened on their first use.  The cache manager has none.
+ */
+
+static ngx_int_t
+ngx_http_kafka_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                   i;
+    ngx_http_kafka_producer_t  **producer;
+    ngx_http_kafka_main_conf_t  *kmcf;
+
+    kmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_kafka_module);
+
+    if (kmcf == NULL || ngx_process != NGX_PROCESS_WORKER) {
+        return NGX_OK;
+    }
+
+    producer = kmcf->producers.elts;
+
+    for (i = 0; i < kmcf->producers.nelts; i++) {
+
+        /* a failure is logged, answered with 503, and tried again */
+        (void) ngx_http_kafka_producer_open(producer[i]);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_kafka_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                   i;
+    ngx_msec_t                   timeout;
+    ngx_http_kafka_producer_t  **producer;
+    ngx_http_kafka_main_conf_t  *kmcf;
+
+    kmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_kafka_module);
+
+    if (kmcf == NULL) {
+        return;
+    }
+
+    timeout = kmcf->shutdown_timeout;
+
+    if (ngx_terminate) {
+        timeout = ngx_min(timeout, NGX_HTTP_KAFKA_TERM_TIMEOUT);
+    }
+
+    producer = kmcf->producers.elts;
+
+    for (i = 0; i < kmcf->producers.nelts; i++) {
+        ngx_http_kafka_producer_close(producer[i], timeout);
+    }
+}

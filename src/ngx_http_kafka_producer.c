@@ -1,0 +1,704 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_producer.h>
+#include <ngx_http_kafka_client.h>
+#include <ngx_http_kafka_delivery.h>
+
+
+/* milliseconds */
+#define NGX_HTTP_KAFKA_PRODUCER_RETRY    1000
+#define NGX_HTTP_KAFKA_PRODUCER_GRACE    2000
+#define NGX_HTTP_KAFKA_PRODUCER_PURGE    200
+
+/* records handed over before the loop's other events have their turn */
+#define NGX_HTTP_KAFKA_PRODUCER_TURN     2000
+
+
+static void ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer);
+static void ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer);
+static ngx_int_t ngx_http_kafka_producer_resolve(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
+static ngx_int_t ngx_http_kafka_producer_fits(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
+static void ngx_http_kafka_producer_resolved(ngx_http_kafka_target_t *target);
+static void ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_batch_t *batch);
+static void ngx_http_kafka_producer_submit(ngx_event_t *ev);
+static ngx_int_t ngx_http_kafka_producer_hand_over(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch,
+    ngx_uint_t *turn);
+static rd_kafka_resp_err_t ngx_http_kafka_producer_produce(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
+static rd_kafka_headers_t *ngx_http_kafka_producer_headers(
+    ngx_http_kafka_header_t *header);
+static void ngx_http_kafka_producer_deadline(ngx_event_t *ev);
+static void ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
+    rd_kafka_resp_err_t err);
+static void ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
+    ngx_msec_t until);
+static void ngx_http_kafka_producer_destroy(
+    ngx_http_kafka_producer_t *producer, ngx_msec_t timeout);
+static void ngx_http_kafka_producer_forget(ngx_http_kafka_batch_t *batch);
+static void ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch);
+
+
+ngx_int_t
+ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
+{
+    char  errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
+
+    if (producer->rk) {
+        return NGX_OK;
+    }
+
+    if (!producer->started) {
+        ngx_http_kafka_producer_start(producer);
+
+    } else if (producer->failed
+               && ngx_current_msec - producer->failed
+                  < NGX_HTTP_KAFKA_PRODUCER_RETRY)
+    {
+        return NGX_ERROR;
+    }
+
+    producer->rk = ngx_http_kafka_client_new(producer->conf, errstr);
+
+    if (producer->rk == NULL) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "kafka producer \"%V\" could not be made: %s",
+                      &producer->name, errstr);
+        goto failed;
+    }
+
+    producer->queue = rd_kafka_queue_get_main(producer->rk);
+    (void) rd_kafka_set_log_queue(producer->rk, producer->queue);
+
+    if (ngx_http_kafka_delivery_open(producer) != NGX_OK) {
+        ngx_http_kafka_producer_end(producer);
+        goto failed;
+    }
+
+    producer->failed = 0;
+    producer->fatal = 0;
+
+    return NGX_OK;
+
+failed:
+
+    /* 0 means that it did not fail */
+    producer->failed = ngx_max(ngx_current_msec, 1);
+
+    return NGX_ERROR;
+}
+
+
+static void
+ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer)
+{
+    producer->started = 1;
+
+    ngx_queue_init(&producer->batches);
+    ngx_queue_init(&producer->unsent);
+
+    producer->submit.handler = ngx_http_kafka_producer_submit;
+    producer->submit.data = producer;
+    producer->submit.log = ngx_cycle->log;
+    producer->submit.cancelable = 1;
+
+    producer->topics.conf = producer->conf;
+    producer->topics.thread_pool = producer->thread_pool;
+    producer->topics.auto_create = producer->auto_create;
+    producer->topics.handler = ngx_http_kafka_producer_resolved;
+
+    ngx_http_kafka_topics_init(&producer->topics);
+}
+
+
+/* the client is destroyed in the background */
+
+static void
+ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
+{
+    ngx_http_kafka_topics_release(&producer->topics);
+
+    if (producer->connection) {
+        ngx_http_kafka_delivery_close(producer);
+    }
+
+    rd_kafka_queue_destroy(producer->queue);
+    producer->queue = NULL;
+
+    ngx_http_kafka_client_destroy_later(producer->thread_pool, producer->rk);
+    producer->rk = NULL;
+}
+
+
+ngx_int_t
+ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_batch_t *batch)
+{
+    ngx_int_t  rc;
+
+    if (ngx_http_kafka_producer_fits(producer, batch) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    batch->client = producer;
+    batch->start = ngx_current_msec;
+    batch->unsent = batch->records;
+
+    rc = ngx_http_kafka_producer_resolve(producer, batch);
+
+    if (rc == NGX_DECLINED || rc == NGX_ERROR) {
+        return rc;
+    }
+
+    batch->refs++;
+    ngx_queue_insert_tail(&producer->batches, &batch->link);
+
+    batch->deadline.handler = ngx_http_kafka_producer_deadline;
+    batch->deadline.data = batch;
+    batch->deadline.log = ngx_cycle->log;
+
+    if (rc == NGX_AGAIN) {
+
+        /* not cancelable: a worker that quits waits for it */
+
+        ngx_add_timer(&batch->deadline, producer->timeout);
+        return NGX_OK;
+    }
+
+    ngx_http_kafka_producer_queue(producer, batch);
+
+    return NGX_OK;
+}
+
+
+/* what the client would refuse for sure is refused before anything is sent */
+
+static ngx_int_t
+ngx_http_kafka_producer_fits(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_batch_t *batch)
+{
+    size_t                    size;
+    ngx_http_kafka_header_t  *header;
+    ngx_http_kafka_record_t  *record;
+
+    for (record = batch->records; record; record = record->next) {
+        size = record->key.len + record->value.len;
+
+        for (header = record->headers; header; header = header->next) {
+            size += header->key.len + header->value.len;
+        }
+
+        if (size > producer->message_max) {
+            batch->err = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+            batch->refused = record->target;
+            batch->culprit = record;
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* NGX_OK: all are known; NGX_AGAIN: some are asked for */
+
+static ngx_int_t
+ngx_http_kafka_producer_resolve(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_batch_t *batch)
+{
+    ngx_int_t                 rc;
+    ngx_http_kafka_target_t  *target;
+
+    for (target = batch->targets; target; target = target->next) {
+
+        rc = ngx_http_kafka_topic_resolve(&producer->topics, target,
+                                          &batch->err);
+
+        if (rc == NGX_AGAIN) {
+            batch->unknown++;
+            continue;
+        }
+
+        if (rc != NGX_OK) {
+            batch->refused = target;
+            ngx_http_kafka_producer_forget(batch);
+            return rc;
+        }
+    }
+
+    return batch->unknown ? NGX_AGAIN : NGX_OK;
+}
+
+
+static void
+ngx_http_kafka_producer_resolved(ngx_http_kafka_target_t *target)
+{
+    ngx_int_t                   rc;
+    ngx_http_kafka_batch_t     *batch;
+    ngx_http_kafka_producer_t  *producer;
+
+    batch = target->batch;
+    producer = batch->client;
+
+    if (--batch->unknown) {
+        return;
+    }
+
+    rc = ngx_http_kafka_producer_resolve(producer, batch);
+
+    switch (rc) {
+
+    case NGX_OK:
+        ngx_http_kafka_producer_queue(producer, batch);
+        break;
+
+    case NGX_AGAIN:
+        break;
+
+    case NGX_ERROR:
+        batch->err = RD_KAFKA_RESP_ERR__FAIL;
+        /* fall through */
+
+    default: /* NGX_DECLINED */
+        ngx_http_kafka_producer_finish(batch);
+    }
+}
+
+
+static void
+ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_batch_t *batch)
+{
+    ngx_msec_t  timeout, waited;
+
+    /* librdkafka's own clock runs anew; the grace is for its report */
+
+    waited = ngx_current_msec - batch->start;
+    timeout = producer->timeout + NGX_HTTP_KAFKA_PRODUCER_GRACE;
+    timeout -= ngx_min(waited, producer->timeout);
+
+    if (batch->deadline.timer_set) {
+        ngx_del_timer(&batch->deadline);
+    }
+
+    ngx_add_timer(&batch->deadline, timeout);
+
+    ngx_queue_insert_tail(&producer->unsent, &batch->queue);
+    batch->queued = 1;
+
+    ngx_post_event(&producer->submit, &ngx_posted_events);
+}
+
+
+/* once a turn of the event loop, for all requests that are complete in it */
+
+static void
+ngx_http_kafka_producer_submit(ngx_event_t *ev)
+{
+    ngx_int_t                   rc;
+    ngx_uint_t                  turn;
+    ngx_queue_t                *q;
+    ngx_http_kafka_batch_t     *batch;
+    ngx_http_kafka_producer_t  *producer;
+
+    producer = ev->data;
+
+    if (producer->fatal) {
+        return;
+    }
+
+    if (ngx_http_kafka_producer_open(producer) != NGX_OK) {
+        ngx_add_timer(ev, NGX_HTTP_KAFKA_PRODUCER_RETRY);
+        return;
+    }
+
+    turn = 0;
+
+    while (!ngx_queue_empty(&producer->unsent)) {
+        q = ngx_queue_head(&producer->unsent);
+        batch = ngx_queue_data(q, ngx_http_kafka_batch_t, queue);
+
+        rc = ngx_http_kafka_producer_hand_over(producer, batch, &turn);
+
+        if (rc == NGX_AGAIN) {
+            return;
+        }
+
+        if (rc == NGX_BUSY) {
+            ngx_post_event(ev, &ngx_posted_next_events);
+            return;
+        }
+
+        ngx_queue_remove(q);
+        batch->queued = 0;
+
+        if (batch->pending == 0) {
+            ngx_http_kafka_producer_finish(batch);
+        }
+    }
+}
+
+
+/*
+ * NGX_AGAIN: the client's queue is full, its reports make room;
+ * NGX_BUSY: enough for this turn
+ */
+
+static ngx_int_t
+ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_batch_t *batch, ngx_uint_t *turn)
+{
+    rd_kafka_resp_err_t       err;
+    ngx_http_kafka_record_t  *record;
+
+    while (batch->unsent) {
+
+        if (*turn >= NGX_HTTP_KAFKA_PRODUCER_TURN) {
+            return NGX_BUSY;
+        }
+
+        (*turn)++;
+
+        record = batch->unsent;
+        err = ngx_http_kafka_producer_produce(producer, record);
+
+        if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL && producer->pending) {
+            return NGX_AGAIN;
+        }
+
+        batch->unsent = record->next;
+
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            ngx_http_kafka_batch_fail(record, err,
+                                      RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+            continue;
+        }
+
+        record->state = NGX_HTTP_KAFKA_RECORD_SENT;
+        batch->pending++;
+        producer->pending++;
+    }
+
+    return NGX_OK;
+}
+
+
+/* the value stays ours: the batch lives until the report has come */
+
+static rd_kafka_resp_err_t
+ngx_http_kafka_producer_produce(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_record_t *record)
+{
+    rd_kafka_topic_t     *rkt;
+    rd_kafka_headers_t   *headers;
+    rd_kafka_resp_err_t   err;
+
+    rkt = ngx_http_kafka_topic_handle(record->target->topic, producer->rk);
+    if (rkt == NULL) {
+        return rd_kafka_last_error();
+    }
+
+    headers = NULL;
+
+    if (record->headers) {
+        headers = ngx_http_kafka_producer_headers(record->headers);
+        if (headers == NULL) {
+            return RD_KAFKA_RESP_ERR__FAIL;
+        }
+    }
+
+    err = rd_kafka_producev(producer->rk,
+                            RD_KAFKA_V_RKT(rkt),
+                            RD_KAFKA_V_PARTITION(record->partition),
+                            RD_KAFKA_V_MSGFLAGS(0),
+                            RD_KAFKA_V_VALUE(record->value.data,
+                                             record->value.len),
+                            RD_KAFKA_V_KEY(record->key.data, record->key.len),
+                            RD_KAFKA_V_TIMESTAMP(record->timestamp),
+                            RD_KAFKA_V_HEADERS(headers),
+                            RD_KAFKA_V_OPAQUE(record),
+                            RD_KAFKA_V_END);
+
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR && headers) {
+        rd_kafka_headers_destroy(headers);
+    }
+
+    return err;
+}
+
+
+static rd_kafka_headers_t *
+ngx_http_kafka_producer_headers(ngx_http_kafka_header_t *header)
+{
+    rd_kafka_resp_err_t   err;
+    rd_kafka_headers_t   *headers;
+
+    headers = rd_kafka_headers_new(8);
+
+    for ( /* void */ ; header; header = header->next) {
+        err = rd_kafka_header_add(headers, (char *) header->key.data,
+                                  header->key.len, header->value.data,
+                                  header->value.len);
+
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            rd_kafka_headers_destroy(headers);
+            return NULL;
+        }
+    }
+
+    return headers;
+}
+
+
+void
+ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
+    const rd_kafka_message_t *msg, ngx_uint_t offset_known)
+{
+    ngx_http_kafka_batch_t       *batch;
+    ngx_http_kafka_record_t      *record;
+    rd_kafka_timestamp_type_t     type;
+
+    record = msg->_private;
+    batch = record->batch;
+
+    producer->pending--;
+    batch->pending--;
+
+    if (msg->err) {
+        ngx_http_kafka_batch_fail(record, msg->err,
+                                  rd_kafka_message_status(msg));
+
+        if (msg->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+            || msg->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+        {
+            ngx_http_kafka_topic_doubt(record->target->topic);
+        }
+
+    } else {
+        record->state = NGX_HTTP_KAFKA_RECORD_ACKED;
+        record->persisted = RD_KAFKA_MSG_STATUS_PERSISTED;
+        record->partition = msg->partition;
+        record->offset = offset_known ? msg->offset : -1;
+        record->timestamp = rd_kafka_message_timestamp(msg, &type);
+    }
+
+    if (batch->pending == 0 && batch->unsent == NULL) {
+        ngx_http_kafka_producer_finish(batch);
+    }
+}
+
+
+void
+ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer)
+{
+    if (producer->fatal && producer->pending == 0) {
+        ngx_http_kafka_producer_end(producer);
+        producer->fatal = 0;
+    }
+
+    if (!ngx_queue_empty(&producer->unsent)) {
+        ngx_post_event(&producer->submit, &ngx_posted_events);
+    }
+}
+
+
+static void
+ngx_http_kafka_producer_deadline(ngx_event_t *ev)
+{
+    ngx_http_kafka_producer_give_up(ev->data,
+                                    RD_KAFKA_RESP_ERR__QUEUE_FULL);
+}
+
+
+/*
+ * Ends the wait: what is not yet with the client will never be and fails with
+ * err; what is with it keeps the batch until its report.
+ */
+
+static void
+ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
+    rd_kafka_resp_err_t err)
+{
+    ngx_http_kafka_record_t  *record;
+
+    if (batch->unknown) {
+        ngx_http_kafka_producer_forget(batch);
+
+        batch->err = (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+                     ? RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN : err;
+        ngx_http_kafka_producer_finish(batch);
+        return;
+    }
+
+    if (batch->queued) {
+        ngx_queue_remove(&batch->queue);
+        batch->queued = 0;
+    }
+
+    for (record = batch->unsent; record; record = record->next) {
+        ngx_http_kafka_batch_fail(record, err,
+                                  RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+    }
+
+    batch->unsent = NULL;
+
+    if (batch->pending == 0) {
+        ngx_http_kafka_producer_finish(batch);
+        return;
+    }
+
+    ngx_http_kafka_batch_done(batch);
+}
+
+
+static void
+ngx_http_kafka_producer_forget(ngx_http_kafka_batch_t *batch)
+{
+    ngx_http_kafka_target_t  *target;
+
+    for (target = batch->targets; target; target = target->next) {
+        ngx_http_kafka_topic_cancel(target);
+    }
+
+    batch->unknown = 0;
+}
+
+
+static void
+ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch)
+{
+    if (batch->deadline.timer_set) {
+        ngx_del_timer(&batch->deadline);
+    }
+
+    ngx_queue_remove(&batch->link);
+
+    ngx_http_kafka_batch_done(batch);
+    ngx_http_kafka_batch_release(batch);
+}
+
+
+void
+ngx_http_kafka_producer_abort(ngx_http_kafka_producer_t *producer)
+{
+    ngx_queue_t             *q, *next;
+    ngx_http_kafka_batch_t  *batch;
+
+    for (q = ngx_queue_head(&producer->batches);
+         q != ngx_queue_sentinel(&producer->batches);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        batch = ngx_queue_data(q, ngx_http_kafka_batch_t, link);
+
+        ngx_http_kafka_producer_give_up(batch, RD_KAFKA_RESP_ERR__DESTROY);
+    }
+}
+
+
+void
+ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
+    ngx_msec_t timeout)
+{
+    ngx_msec_t  until, left;
+
+    if (!producer->started) {
+        return;
+    }
+
+    ngx_time_update();
+    until = ngx_current_msec + timeout;
+
+    if (producer->rk) {
+        ngx_http_kafka_producer_flush(producer, until);
+    }
+
+    ngx_http_kafka_producer_abort(producer);
+
+    if (producer->submit.timer_set) {
+        ngx_del_timer(&producer->submit);
+    }
+
+    if (producer->submit.posted) {
+        ngx_delete_posted_event(&producer->submit);
+    }
+
+    ngx_time_update();
+    left = ngx_max((ngx_msec_int_t) (until - ngx_current_msec),
+                   NGX_HTTP_KAFKA_PRODUCER_PURGE);
+
+    ngx_http_kafka_topics_close(&producer->topics, left);
+
+    if (producer->rk) {
+        ngx_http_kafka_producer_destroy(producer, left);
+    }
+}
+
+
+static void
+ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
+    ngx_msec_t until)
+{
+    do {
+        if (!ngx_queue_empty(&producer->unsent)) {
+            ngx_http_kafka_producer_submit(&producer->submit);
+        }
+
+        ngx_http_kafka_delivery_wait(producer, until);
+
+    } while (!ngx_queue_empty(&producer->unsent)
+             && !producer->fatal
+             && (ngx_msec_int_t) (until - ngx_current_msec) > 0);
+
+    if (producer->pending == 0) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "kafka producer \"%V\": %ui messages were not acknowledged "
+                  "before the process had to exit",
+                  &producer->name, producer->pending);
+
+    (void) rd_kafka_purge(producer->rk, RD_KAFKA_PURGE_F_QUEUE
+                                        |RD_KAFKA_PURGE_F_INFLIGHT
+                                        |RD_KAFKA_PURGE_F_NON_BLOCKING);
+
+    ngx_http_kafka_delivery_wait(producer, ngx_current_msec
+                                           + NGX_HTTP_KAFKA_PRODUCER_PURGE);
+}
+
+
+static void
+ngx_http_kafka_producer_destroy(ngx_http_kafka_producer_t *producer,
+    ngx_msec_t timeout)
+{
+    ngx_queue_t             *q;
+    ngx_http_kafka_batch_t  *batch;
+
+    ngx_http_kafka_delivery_close(producer);
+    rd_kafka_queue_destroy(producer->queue);
+
+    if (ngx_http_kafka_client_destroy_within(producer->rk, timeout)
+        != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "kafka producer \"%V\" did not end in time",
+                      &producer->name);
+        return;
+    }
+
+    producer->rk = NULL;
+
+    while (!ngx_queue_empty(&producer->batches)) {
+        q = ngx_queue_head(&producer->batches);
+        batch = ngx_queue_data(q, ngx_http_kafka_batch_t, link);
+        ngx_http_kafka_producer_finish(batch);
+    }
+}

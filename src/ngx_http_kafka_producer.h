@@ -1,0 +1,84 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_PRODUCER_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_PRODUCER_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http_kafka_batch.h>
+#include <ngx_http_kafka_topic.h>
+
+
+/*
+ * A producer as configured, and as it runs in this worker.  Everything here
+ * runs in the event loop; librdkafka's own threads never see it.
+ */
+
+typedef struct {
+    ngx_str_t                    name;
+
+    /* from the configuration, owned by its pool */
+    rd_kafka_conf_t             *conf;
+    ngx_thread_pool_t           *thread_pool;
+    ngx_msec_t                   timeout;      /* message.timeout.ms */
+    size_t                       message_max;  /* message.max.bytes */
+    ngx_uint_t                   line;         /* where it is first named */
+    u_char                      *file;
+    unsigned                     auto_create:1;
+
+    /* in a worker, from the first use on */
+    unsigned                     started:1;
+    unsigned                     fatal:1;      /* rk only waits for its end */
+    rd_kafka_t                  *rk;
+    rd_kafka_queue_t            *queue;
+    ngx_connection_t            *connection;   /* the eventfd's */
+    ngx_http_kafka_topics_t      topics;
+    ngx_msec_t                   failed;       /* when rk could not be made */
+
+    ngx_queue_t                  batches;      /* all that are not done */
+    ngx_queue_t                  unsent;       /* batches to hand over */
+    ngx_event_t                  submit;
+    ngx_uint_t                   pending;      /* records without report */
+
+    ngx_msec_t                   log_window;
+    ngx_uint_t                   logged;       /* lines in this window */
+} ngx_http_kafka_producer_t;
+
+
+/* makes the client where there is none; NGX_ERROR: try again later */
+ngx_int_t ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer);
+
+/*
+ * Takes a filled batch, whose handler and data the requester has set.
+ * NGX_OK: the handler will be called, later, once all records are reported
+ * or their time is over.  NGX_DECLINED: nothing was sent and nothing will
+ * be, batch->err and batch->refused tell why.  NGX_ERROR: memory is out.
+ */
+ngx_int_t ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_batch_t *batch);
+
+/* a record's delivery report; msg is librdkafka's */
+void ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
+    const rd_kafka_message_t *msg, ngx_uint_t offset_known);
+
+/* there is room again, or the client has failed for good */
+void ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer);
+
+/*
+ * As the process exits: delivers what can be within timeout milliseconds,
+ * answers all that wait, ends the client.
+ */
+void ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
+    ngx_msec_t timeout);
+
+/* answers all that wait, for nginx closes their connections now */
+void ngx_http_kafka_producer_abort(ngx_http_kafka_producer_t *producer);
+
+
+#endif /* _NGX_HTTP_KAFKA_PRODUCER_H_INCLUDED_ */

@@ -1,0 +1,430 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_response.h>
+#include <ngx_http.h>
+
+
+/* the texts and numbers about a record's topic and error, at the most */
+#define NGX_HTTP_KAFKA_RESPONSE_RESULT                                        \
+    (sizeof("{\"topic\":\"\",\"partition\":,\"offset\":,\"timestamp\":},")    \
+     + NGX_INT32_LEN + 2 * NGX_INT64_LEN)
+
+#define NGX_HTTP_KAFKA_RESPONSE_FAILURE                                       \
+    (sizeof("{\"topic\":\"\",\"error\":\"\",\"code\":\"\","                   \
+            "\"retriable\":false,\"persisted\":\"maybe\"},"))
+
+#define NGX_HTTP_KAFKA_RESPONSE_TEXT  512
+
+
+typedef struct {
+    rd_kafka_resp_err_t          err;
+    ngx_uint_t                   status;
+    ngx_uint_t                   retriable;
+} ngx_http_kafka_response_err_t;
+
+
+static u_char *ngx_http_kafka_response_record(u_char *p,
+    ngx_http_kafka_record_t *record);
+static u_char *ngx_http_kafka_response_failed(u_char *p,
+    ngx_http_kafka_record_t *record);
+static size_t ngx_http_kafka_response_failed_len(
+    ngx_http_kafka_record_t *record);
+static rd_kafka_resp_err_t ngx_http_kafka_response_overdue(
+    ngx_http_kafka_record_t *record, rd_kafka_msg_status_t *persisted);
+static ngx_http_kafka_response_err_t *ngx_http_kafka_response_err(
+    rd_kafka_resp_err_t err);
+static ngx_uint_t ngx_http_kafka_response_status(rd_kafka_resp_err_t err,
+    rd_kafka_msg_status_t persisted);
+
+
+/* what is not here is a 500 that a retry does not help */
+
+static ngx_http_kafka_response_err_t  ngx_http_kafka_response_errs[] = {
+    { RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, NGX_HTTP_BAD_REQUEST, 0 },
+    { RD_KAFKA_RESP_ERR_INVALID_RECORD, NGX_HTTP_BAD_REQUEST, 0 },
+    { RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, NGX_HTTP_BAD_REQUEST, 0 },
+    { RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NGX_HTTP_BAD_REQUEST, 0 },
+    { RD_KAFKA_RESP_ERR__INVALID_ARG, NGX_HTTP_BAD_REQUEST, 0 },
+
+    { RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, NGX_HTTP_FORBIDDEN, 0 },
+    { RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, NGX_HTTP_FORBIDDEN, 0 },
+
+    { RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NGX_HTTP_NOT_FOUND, 1 },
+    { RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, NGX_HTTP_NOT_FOUND, 1 },
+
+    { RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+      NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, 0 },
+    { RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
+      NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, 0 },
+
+    { RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR__TIMED_OUT, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR__TRANSPORT, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR__QUEUE_FULL, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR__PURGE_QUEUE, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR__DESTROY, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR__FATAL, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR__STATE, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR__AUTHENTICATION, NGX_HTTP_SERVICE_UNAVAILABLE, 0 },
+    { RD_KAFKA_RESP_ERR__SSL, NGX_HTTP_SERVICE_UNAVAILABLE, 0 },
+    { RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED,
+      NGX_HTTP_SERVICE_UNAVAILABLE, 0 },
+    { RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE,
+      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE,
+      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR,
+      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH,
+      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH,
+      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED,
+      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+
+    { RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
+    { RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, NGX_HTTP_GATEWAY_TIME_OUT, 1 },
+
+    { RD_KAFKA_RESP_ERR_INVALID_MSG, NGX_HTTP_INTERNAL_SERVER_ERROR, 1 },
+    { RD_KAFKA_RESP_ERR_NO_ERROR, 0, 0 }
+};
+
+
+static ngx_http_kafka_response_err_t  ngx_http_kafka_response_other = {
+    RD_KAFKA_RESP_ERR_UNKNOWN, NGX_HTTP_INTERNAL_SERVER_ERROR, 0
+};
+
+
+/* in the order of rd_kafka_msg_status_t */
+static const char  *ngx_http_kafka_response_persisted[] = {
+    "no", "maybe", "yes"
+};
+
+
+ngx_int_t
+ngx_http_kafka_response_metadata(ngx_pool_t *pool,
+    ngx_http_kafka_batch_t *batch, ngx_uint_t object, ngx_str_t *body)
+{
+    size_t                    len;
+    u_char                   *p;
+    ngx_http_kafka_record_t  *record;
+
+    len = sizeof("[]") - 1;
+
+    for (record = batch->records; record; record = record->next) {
+        len += NGX_HTTP_KAFKA_RESPONSE_RESULT + record->target->name.len;
+    }
+
+    p = ngx_pnalloc(pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    body->data = p;
+
+    if (!object) {
+        *p++ = '[';
+    }
+
+    for (record = batch->records; record; record = record->next) {
+        p = ngx_http_kafka_response_record(p, record);
+
+        if (record->next) {
+            *p++ = ',';
+        }
+    }
+
+    if (!object) {
+        *p++ = ']';
+    }
+
+    body->len = p - body->data;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_kafka_response_results(ngx_pool_t *pool,
+    ngx_http_kafka_batch_t *batch, ngx_uint_t *status, ngx_str_t *body)
+{
+    size_t                    len;
+    u_char                   *p;
+    ngx_uint_t                i, nfailed, first;
+    rd_kafka_resp_err_t       err;
+    rd_kafka_msg_status_t     persisted;
+    ngx_http_kafka_record_t  *record;
+
+    len = NGX_HTTP_KAFKA_RESPONSE_TEXT;
+    nfailed = 0;
+    first = 0;
+    i = 0;
+
+    for (record = batch->records; record; record = record->next) {
+
+        if (record->state == NGX_HTTP_KAFKA_RECORD_ACKED) {
+            len += NGX_HTTP_KAFKA_RESPONSE_RESULT + record->target->name.len;
+
+        } else {
+            len += ngx_http_kafka_response_failed_len(record);
+
+            if (nfailed++ == 0) {
+                err = ngx_http_kafka_response_overdue(record, &persisted);
+                *status = ngx_http_kafka_response_status(err, persisted);
+                first = i;
+            }
+        }
+
+        i++;
+    }
+
+    p = ngx_pnalloc(pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    body->data = p;
+
+    p = ngx_slprintf(p, p + NGX_HTTP_KAFKA_RESPONSE_TEXT,
+                     "{\"error\":\"%ui of %ui messages not acknowledged, "
+                     "the first is message %ui\",\"status\":%ui,\"results\":[",
+                     nfailed, i, first, *status);
+
+    for (record = batch->records; record; record = record->next) {
+
+        if (record->state == NGX_HTTP_KAFKA_RECORD_ACKED) {
+            p = ngx_http_kafka_response_record(p, record);
+
+        } else {
+            p = ngx_http_kafka_response_failed(p, record);
+        }
+
+        if (record->next) {
+            *p++ = ',';
+        }
+    }
+
+    *p++ = ']';
+    *p++ = '}';
+
+    body->len = p - body->data;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_kafka_response_refusal(ngx_pool_t *pool,
+    ngx_http_kafka_batch_t *batch, ngx_uint_t *status, ngx_str_t *body)
+{
+    u_char                   *p, *last;
+    ngx_str_t                 text, *topic;
+    ngx_uint_t                index;
+    ngx_http_kafka_record_t  *record;
+    u_char                    buf[NGX_HTTP_KAFKA_RESPONSE_TEXT];
+
+    *status = ngx_http_kafka_response_status(batch->err,
+                                            RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+
+    p = buf;
+    last = buf + sizeof(buf);
+
+    record = ngx_http_kafka_batch_culprit(batch, &index);
+
+    if (record) {
+        topic = &record->target->name;
+
+        p = ngx_slprintf(p, last, "message %ui: ", index);
+
+        switch (batch->err) {
+
+        case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+            p = ngx_slprintf(p, last, "topic \"%V\" does not exist", topic);
+            break;
+
+        case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+            p = ngx_slprintf(p, last, "topic \"%V\" is refused by the "
+                             "brokers' access rules", topic);
+            break;
+
+        case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+            p = ngx_slprintf(p, last, "topic \"%V\" has no partition %D",
+                             topic, record->partition);
+            break;
+
+        case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+            p = ngx_slprintf(p, last, "key, value and headers are larger "
+                             "than the producer's \"message.max.bytes\"");
+            break;
+
+        default:
+            p = ngx_slprintf(p, last, "topic \"%V\": %s", topic,
+                             rd_kafka_err2str(batch->err));
+        }
+
+    } else if (batch->err == RD_KAFKA_RESP_ERR__DESTROY) {
+        p = ngx_slprintf(p, last, "the server is going away: "
+                         "nothing was sent, send it again");
+
+    } else {
+        p = ngx_slprintf(p, last, "no Kafka broker can be reached: "
+                         "nothing was sent, try again later");
+    }
+
+    text.data = buf;
+    text.len = p - buf;
+
+    return ngx_http_kafka_response_error(pool, *status, &text, body);
+}
+
+
+ngx_int_t
+ngx_http_kafka_response_error(ngx_pool_t *pool, ngx_uint_t status,
+    ngx_str_t *text, ngx_str_t *body)
+{
+    u_char  *p;
+    size_t   escape;
+
+    escape = ngx_escape_json(NULL, text->data, text->len);
+
+    p = ngx_pnalloc(pool, sizeof("{\"error\":\"\",\"status\":}") - 1
+                          + text->len + escape + NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    body->data = p;
+
+    p = ngx_cpymem(p, "{\"error\":\"", sizeof("{\"error\":\"") - 1);
+    p = (u_char *) ngx_escape_json(p, text->data, text->len);
+    p = ngx_sprintf(p, "\",\"status\":%ui}", status);
+
+    body->len = p - body->data;
+
+    return NGX_OK;
+}
+
+
+/* a topic's name, once valid, needs no escape */
+
+static u_char *
+ngx_http_kafka_response_record(u_char *p, ngx_http_kafka_record_t *record)
+{
+    p = ngx_sprintf(p, "{\"topic\":\"%V\",\"partition\":%D,\"offset\":",
+                    &record->target->name, record->partition);
+
+    if (record->offset < 0) {
+        p = ngx_cpymem(p, "null", 4);
+
+    } else {
+        p = ngx_sprintf(p, "%L", record->offset);
+    }
+
+    return ngx_sprintf(p, ",\"timestamp\":%L}", record->timestamp);
+}
+
+
+static size_t
+ngx_http_kafka_response_failed_len(ngx_http_kafka_record_t *record)
+{
+    const char             *text;
+    rd_kafka_resp_err_t     err;
+    rd_kafka_msg_status_t   persisted;
+
+    err = ngx_http_kafka_response_overdue(record, &persisted);
+    text = rd_kafka_err2str(err);
+
+    return NGX_HTTP_KAFKA_RESPONSE_FAILURE + record->target->name.len
+           + ngx_strlen(rd_kafka_err2name(err)) + ngx_strlen(text)
+           + ngx_escape_json(NULL, (u_char *) text, ngx_strlen(text));
+}
+
+
+static u_char *
+ngx_http_kafka_response_failed(u_char *p, ngx_http_kafka_record_t *record)
+{
+    const char                     *text;
+    rd_kafka_resp_err_t             err;
+    rd_kafka_msg_status_t           persisted;
+    ngx_http_kafka_response_err_t  *e;
+
+    err = ngx_http_kafka_response_overdue(record, &persisted);
+    text = rd_kafka_err2str(err);
+    e = ngx_http_kafka_response_err(err);
+
+    p = ngx_sprintf(p, "{\"topic\":\"%V\",\"error\":\"",
+                    &record->target->name);
+    p = (u_char *) ngx_escape_json(p, (u_char *) text, ngx_strlen(text));
+
+    return ngx_sprintf(p, "\",\"code\":\"%s\",\"retriable\":%s,"
+                          "\"persisted\":\"%s\"}",
+                       rd_kafka_err2name(err), e->retriable ? "true" : "false",
+                       ngx_http_kafka_response_persisted[persisted]);
+}
+
+
+/* a record that should have had its report by now may be in Kafka or not */
+
+static rd_kafka_resp_err_t
+ngx_http_kafka_response_overdue(ngx_http_kafka_record_t *record,
+    rd_kafka_msg_status_t *persisted)
+{
+    if (record->state == NGX_HTTP_KAFKA_RECORD_FAILED) {
+        *persisted = record->persisted;
+        return record->err;
+    }
+
+    *persisted = RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
+
+    return RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
+}
+
+
+static ngx_http_kafka_response_err_t *
+ngx_http_kafka_response_err(rd_kafka_resp_err_t err)
+{
+    ngx_http_kafka_response_err_t  *e;
+
+    for (e = ngx_http_kafka_response_errs; e->status; e++) {
+        if (e->err == err) {
+            return e;
+        }
+    }
+
+    return &ngx_http_kafka_response_other;
+}
+
+
+static ngx_uint_t
+ngx_http_kafka_response_status(rd_kafka_resp_err_t err,
+    rd_kafka_msg_status_t persisted)
+{
+    ngx_uint_t  status;
+
+    status = ngx_http_kafka_response_err(err)->status;
+
+    /* sent, and no word about what became of it */
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && persisted == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED
+        && err != RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND)
+    {
+        status = NGX_HTTP_GATEWAY_TIME_OUT;
+    }
+
+    return status;
+}

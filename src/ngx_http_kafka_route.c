@@ -1,0 +1,312 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_route.h>
+#include <ngx_http_kafka_parse.h>
+
+
+static ngx_int_t ngx_http_kafka_route_uri(ngx_str_t *uri, ngx_str_t *prefix,
+    ngx_http_kafka_route_t *route);
+static ngx_int_t ngx_http_kafka_route_raw(ngx_http_request_t *r,
+    ngx_pool_t *pool, ngx_str_t *prefix, ngx_http_kafka_route_t *route);
+static ngx_int_t ngx_http_kafka_route_match(u_char **pos, u_char *last,
+    ngx_str_t *text);
+static ngx_int_t ngx_http_kafka_route_key(ngx_http_request_t *r,
+    ngx_pool_t *pool, ngx_http_kafka_route_t *route);
+static ngx_int_t ngx_http_kafka_route_unescape(ngx_pool_t *pool,
+    ngx_str_t *dst, u_char *src, u_char *last, ngx_uint_t plus);
+static ngx_int_t ngx_http_kafka_route_byte(u_char **pos, u_char *last);
+
+
+ngx_int_t
+ngx_http_kafka_route(ngx_http_request_t *r, ngx_pool_t *pool,
+    ngx_str_t *location, ngx_http_kafka_route_t *route)
+{
+    ngx_int_t  rc;
+    ngx_str_t  prefix;
+
+    ngx_memzero(route, sizeof(ngx_http_kafka_route_t));
+
+    prefix = *location;
+
+    if (prefix.len && prefix.data[prefix.len - 1] == '/') {
+        prefix.len--;
+    }
+
+    rc = ngx_http_kafka_route_uri(&r->uri, &prefix, route);
+
+    if (rc == NGX_OK && r->valid_unparsed_uri) {
+        rc = ngx_http_kafka_route_raw(r, pool, &prefix, route);
+    }
+
+    if (rc != NGX_OK || route->form == NGX_HTTP_KAFKA_ROUTE_ANY) {
+        return rc;
+    }
+
+    if (!ngx_http_kafka_topic_name_valid(&route->topic)) {
+        route->error = "the topic in the path must be 1 to 249 of "
+                       "A-Z a-z 0-9 . _ -, not \".\" or \"..\"";
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    if (route->form == NGX_HTTP_KAFKA_ROUTE_MESSAGE) {
+        return ngx_http_kafka_route_key(r, pool, route);
+    }
+
+    return NGX_OK;
+}
+
+
+/* "", "/", "/topic", "/topic/" or "/topic/message" after the prefix */
+
+static ngx_int_t
+ngx_http_kafka_route_uri(ngx_str_t *uri, ngx_str_t *prefix,
+    ngx_http_kafka_route_t *route)
+{
+    u_char  *p, *last, *slash;
+
+    p = uri->data + prefix->len;
+    last = uri->data + uri->len;
+
+    if (p >= last) {
+        return NGX_OK;
+    }
+
+    if (*p++ != '/') {
+        route->error = "no such route: \"/\" must follow the location's name";
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    if (p == last) {
+        return NGX_OK;
+    }
+
+    slash = ngx_strlchr(p, last, '/');
+
+    route->form = NGX_HTTP_KAFKA_ROUTE_TOPIC;
+    route->topic.data = p;
+    route->topic.len = (slash ? slash : last) - p;
+
+    if (slash && slash + 1 < last) {
+        route->form = NGX_HTTP_KAFKA_ROUTE_MESSAGE;
+        route->message.data = slash + 1;
+        route->message.len = last - route->message.data;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * nginx chose the location, and with it who may come in, by the normalised
+ * URI: the raw one must lead to the same topic.  The message is taken from the
+ * raw one, where nothing was merged or resolved.
+ */
+
+static ngx_int_t
+ngx_http_kafka_route_raw(ngx_http_request_t *r, ngx_pool_t *pool,
+    ngx_str_t *prefix, ngx_http_kafka_route_t *route)
+{
+    u_char     *p, *last;
+    ngx_str_t   slash = ngx_string("/");
+
+    p = r->unparsed_uri.data;
+    last = p + r->unparsed_uri.len;
+
+    for (last = p; last < r->unparsed_uri.data + r->unparsed_uri.len; last++) {
+        if (*last == '?' || *last == '#') {
+            break;
+        }
+    }
+
+    if (ngx_http_kafka_route_match(&p, last, prefix) != NGX_OK) {
+        goto differs;
+    }
+
+    if (route->form == NGX_HTTP_KAFKA_ROUTE_ANY) {
+
+        if (p < last && ngx_http_kafka_route_match(&p, last, &slash) != NGX_OK)
+        {
+            goto differs;
+        }
+
+        if (p < last) {
+            goto differs;
+        }
+
+        return NGX_OK;
+    }
+
+    if (ngx_http_kafka_route_match(&p, last, &slash) != NGX_OK
+        || ngx_http_kafka_route_match(&p, last, &route->topic) != NGX_OK)
+    {
+        goto differs;
+    }
+
+    if (p == last) {
+        return NGX_OK;
+    }
+
+    if (*p++ != '/') {
+        goto differs;
+    }
+
+    if (p == last) {
+        route->form = NGX_HTTP_KAFKA_ROUTE_TOPIC;
+        return NGX_OK;
+    }
+
+    route->form = NGX_HTTP_KAFKA_ROUTE_MESSAGE;
+
+    return ngx_http_kafka_route_unescape(pool, &route->message, p, last, 0);
+
+differs:
+
+    route->error = "the path must name its topic plainly: without \"//\", "
+                   "\".\" or \"..\" before the message";
+
+    return NGX_HTTP_BAD_REQUEST;
+}
+
+
+/* takes from *pos what decodes to the text */
+
+static ngx_int_t
+ngx_http_kafka_route_match(u_char **pos, u_char *last, ngx_str_t *text)
+{
+    size_t     i;
+    u_char    *p;
+    ngx_int_t  ch;
+
+    p = *pos;
+
+    for (i = 0; i < text->len; i++) {
+        ch = ngx_http_kafka_route_byte(&p, last);
+
+        if (ch != text->data[i]) {
+            return NGX_DECLINED;
+        }
+    }
+
+    *pos = p;
+
+    return NGX_OK;
+}
+
+
+/* the first argument "key"; "key" without "=" is an empty one */
+
+static ngx_int_t
+ngx_http_kafka_route_key(ngx_http_request_t *r, ngx_pool_t *pool,
+    ngx_http_kafka_route_t *route)
+{
+    u_char     *p, *last, *end;
+    ngx_int_t   rc;
+
+    p = r->args.data;
+    last = p + r->args.len;
+
+    for ( /* void */ ; p < last; p = end + 1) {
+
+        end = ngx_strlchr(p, last, '&');
+        if (end == NULL) {
+            end = last;
+        }
+
+        if (end - p < 3 || ngx_strncmp(p, "key", 3) != 0) {
+            continue;
+        }
+
+        p += 3;
+
+        if (p < end && *p != '=') {
+            continue;
+        }
+
+        if (p < end) {
+            p++;
+        }
+
+        rc = ngx_http_kafka_route_unescape(pool, &route->key, p, end, 1);
+
+        if (rc == NGX_HTTP_BAD_REQUEST) {
+            route->error = "the argument \"key\" has a \"%\" without two "
+                           "hexadecimal digits";
+        }
+
+        return rc;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_route_unescape(ngx_pool_t *pool, ngx_str_t *dst, u_char *src,
+    u_char *last, ngx_uint_t plus)
+{
+    u_char     *p;
+    ngx_int_t   ch;
+
+    p = ngx_pnalloc(pool, ngx_max(last - src, 1));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    dst->data = p;
+
+    while (src < last) {
+
+        if (plus && *src == '+') {
+            *p++ = ' ';
+            src++;
+            continue;
+        }
+
+        ch = ngx_http_kafka_route_byte(&src, last);
+
+        if (ch == NGX_ERROR) {
+            return NGX_HTTP_BAD_REQUEST;
+        }
+
+        *p++ = (u_char) ch;
+    }
+
+    dst->len = p - dst->data;
+
+    return NGX_OK;
+}
+
+
+/* the next byte, decoded; NGX_ERROR where there is none */
+
+static ngx_int_t
+ngx_http_kafka_route_byte(u_char **pos, u_char *last)
+{
+    u_char     *p;
+    ngx_int_t   ch;
+
+    p = *pos;
+
+    if (p == last) {
+        return NGX_ERROR;
+    }
+
+    if (*p != '%') {
+        *pos = p + 1;
+        return *p;
+    }
+
+    if (last - p < 3) {
+        return NGX_ERROR;
+    }
+
+    ch = ngx_hextoi(p + 1, 2);
+
+    *pos = p + 3;
+
+    return ch;
+}

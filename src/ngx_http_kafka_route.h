@@ -1,0 +1,41 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_ROUTE_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_ROUTE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+typedef enum {
+    NGX_HTTP_KAFKA_ROUTE_ANY = 0,    /* each message names its topic */
+    NGX_HTTP_KAFKA_ROUTE_TOPIC,
+    NGX_HTTP_KAFKA_ROUTE_MESSAGE
+} ngx_http_kafka_route_e;
+
+
+typedef struct {
+    ngx_http_kafka_route_e       form;
+    ngx_str_t                    topic;     /* part of r->uri */
+    ngx_str_t                    message;   /* in the pool, or of r->uri */
+    ngx_str_t                    key;       /* data is NULL: none is given */
+    const char                  *error;     /* static, for NGX_HTTP_* codes */
+} ngx_http_kafka_route_t;
+
+
+/*
+ * Reads the request's URI, under the location's name, into route; what has to
+ * be decoded lies in pool.  Returns NGX_OK, NGX_ERROR when memory is out, or
+ * NGX_HTTP_NOT_FOUND or NGX_HTTP_BAD_REQUEST with route->error set.
+ */
+ngx_int_t ngx_http_kafka_route(ngx_http_request_t *r, ngx_pool_t *pool,
+    ngx_str_t *location, ngx_http_kafka_route_t *route);
+
+
+#endif /* _NGX_HTTP_KAFKA_ROUTE_H_INCLUDED_ */

@@ -1,0 +1,101 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_TOPIC_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_TOPIC_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_thread_pool.h>
+#include <ngx_http_kafka_batch.h>
+
+
+/*
+ * What a worker knows of the topics of one cluster.  Names come from clients
+ * and librdkafka never forgets one, asking for it each second until its
+ * client is destroyed: so a name reaches the client that produces only after
+ * a second one, which has no messages and is replaced now and then, has
+ * found the topic, in nginx's thread pool.  Event loop, but for that task.
+ */
+
+
+typedef struct ngx_http_kafka_lookup_s  ngx_http_kafka_lookup_t;
+
+typedef void (*ngx_http_kafka_resolved_pt)(ngx_http_kafka_target_t *target);
+
+
+struct ngx_http_kafka_topic_s {
+    ngx_str_node_t               sn;         /* the name */
+    rd_kafka_topic_t            *rkt;        /* of the producing client */
+    ngx_queue_t                  waiting;    /* targets */
+    ngx_queue_t                  queue;      /* wanted, asked or absent */
+    ngx_msec_t                   since;      /* when it was first asked */
+    ngx_msec_t                   checked;
+    int32_t                      partitions;
+    rd_kafka_resp_err_t          err;        /* why it is absent */
+    unsigned                     known:1;
+    unsigned                     absent:1;
+    unsigned                     wanted:1;
+};
+
+
+typedef struct {
+    ngx_rbtree_t                 tree;
+    ngx_rbtree_node_t            sentinel;
+    ngx_queue_t                  wanted;     /* to be looked up */
+    ngx_queue_t                  absent;     /* the oldest first */
+
+    ngx_event_t                  retry;
+    ngx_event_t                  sweep;
+
+    const rd_kafka_conf_t       *conf;
+    ngx_thread_pool_t           *thread_pool;
+    ngx_http_kafka_resolved_pt   handler;
+
+    rd_kafka_t                  *rk;         /* for look-ups, when idle */
+    ngx_uint_t                   asked;      /* names, of this rk */
+    ngx_msec_t                   used;
+    ngx_http_kafka_lookup_t     *lookup;     /* that owns rk meanwhile */
+    unsigned                     auto_create:1;
+} ngx_http_kafka_topics_t;
+
+
+/*
+ * Expects a zeroed object with conf (that of the producing client),
+ * thread_pool, auto_create and handler set.  The handler is called, from an
+ * event of its own, for a target that waited.
+ */
+void ngx_http_kafka_topics_init(ngx_http_kafka_topics_t *topics);
+
+/*
+ * Looks for the topic and the partition of the target.  Returns NGX_OK with
+ * target->topic set; NGX_AGAIN when the target waits, till the handler is
+ * called or ngx_http_kafka_topic_cancel(); NGX_DECLINED when the cluster
+ * lacks it, with *err set; NGX_ERROR when memory is out.
+ */
+ngx_int_t ngx_http_kafka_topic_resolve(ngx_http_kafka_topics_t *topics,
+    ngx_http_kafka_target_t *target, rd_kafka_resp_err_t *err);
+
+void ngx_http_kafka_topic_cancel(ngx_http_kafka_target_t *target);
+
+/* the producing client's handle, kept; NULL when librdkafka refuses */
+rd_kafka_topic_t *ngx_http_kafka_topic_handle(ngx_http_kafka_topic_t *topic,
+    rd_kafka_t *rk);
+
+/* the broker denied it: the next request looks it up anew */
+void ngx_http_kafka_topic_doubt(ngx_http_kafka_topic_t *topic);
+
+/* gives back all handles, before the producing client is destroyed */
+void ngx_http_kafka_topics_release(ngx_http_kafka_topics_t *topics);
+
+/* frees everything, as the worker exits and thread pools have ended */
+void ngx_http_kafka_topics_close(ngx_http_kafka_topics_t *topics,
+    ngx_msec_t timeout);
+
+
+#endif /* _NGX_HTTP_KAFKA_TOPIC_H_INCLUDED_ */
