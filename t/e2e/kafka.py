@@ -17,8 +17,6 @@ sys.path.insert(0, os.path.join(HERE, '../lib'))
 import kafkatest
 
 
-CLIENT = '@upstash/kafka@1.3.5'
-
 # The API's documentation, its host aside; and what each example must answer
 # and leave in Kafka: (topic, partition or None, key, value, timestamp or None,
 # headers).
@@ -168,22 +166,6 @@ main(process.argv[3]);
 '''
 
 
-def npm_client():
-    """Where the client is; npm fetches it once."""
-
-    cache = os.path.join(os.environ.get('XDG_CACHE_HOME') or
-                         os.path.expanduser('~/.cache'), 'ngx_http_kafka')
-    path = os.path.join(cache, 'npm/node_modules/@upstash/kafka')
-
-    if not os.path.exists(os.path.join(path, 'package.json')):
-        subprocess.run(['npm', 'install', '--silent', '--no-audit',
-                        '--no-fund', '--ignore-scripts',
-                        '--prefix', os.path.join(cache, 'npm'), CLIENT],
-                       check=True, stdout=subprocess.DEVNULL)
-
-    return path
-
-
 class Kafka(kafkatest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -313,7 +295,9 @@ class Kafka(kafkatest.TestCase):
                           for i in range(2000)])
 
     def test_client(self):
-        path = npm_client()
+        path = subprocess.run([os.path.join(HERE, 'fetch-client.sh')],
+                              stdout=subprocess.PIPE, text=True,
+                              check=True).stdout.strip()
         self.kafka.topic('npm')
 
         for base in '', '/v1/kafka', '/v1/kafka/':

@@ -1,0 +1,514 @@
+#!/usr/bin/python3
+"""The worker's life: quit, reload, brokers that go and come, clients that
+leave, and what it costs.
+"""
+
+import collections
+import concurrent.futures
+import http.client
+import os
+import random
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                '../lib'))
+
+import kafkatest
+from kafkatest import wait_for
+
+
+class Load:
+    """Clients that post numbers to a topic, one after another, until told."""
+
+    def __init__(self, server, topic, clients=8):
+        self.server = server
+        self.topic = topic
+        self.going = True
+        self.sent = 0
+        self.answers = collections.Counter()
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self.run)
+                        for _ in range(clients)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self):
+        while self.going:
+            with self.lock:
+                number = self.sent
+                self.sent += 1
+            try:
+                status = self.server.get(
+                    f'/produce/{self.topic}/{number}').status
+            except (OSError, http.client.HTTPException) as e:
+                status = repr(e)
+            with self.lock:
+                self.answers[status] += 1
+
+    def stop(self):
+        self.going = False
+        for thread in self.threads:
+            thread.join()
+
+
+class Waiting:
+    """A request in the background."""
+
+    def __init__(self, server, target, body=None):
+        self.pool = concurrent.futures.ThreadPoolExecutor(1)
+        self.future = self.pool.submit(
+            server.request, 'GET' if body is None else 'POST', target, body)
+        self.pool.shutdown(wait=False)
+
+    def answer(self, timeout=20):
+        return self.future.result(timeout)
+
+
+class Life(kafkatest.TestCase):
+    def setUp(self):
+        self.broker = self.mock()
+        self.broker.command('topic life 1')
+
+    def serve(self, *properties, http='', **kwargs):
+        return self.nginx(
+            kafkatest.producer(self.broker.bootstrap, *properties) + http,
+            **kwargs)
+
+    def warm(self, server):
+        """After it the topic is known, and the next answer one step away."""
+
+        answer = server.get('/produce/life/warm')
+        self.assertEqual(answer.status, 200, answer)
+
+    def values(self, topic='life'):
+        return [r.value.decode() for r in
+                kafkatest.read_topic(self.broker.bootstrap, topic)]
+
+    def slow(self, milliseconds):
+        self.broker.command(f'rtt -1 {milliseconds}')
+
+    # the end
+
+    def check_quit(self, **kwargs):
+        server = self.serve(**kwargs)
+        self.warm(server)
+        self.slow(1500)
+
+        waiting = [Waiting(server, f'/produce/life/{i}') for i in range(20)]
+        time.sleep(0.5)
+        server.kill(signal.SIGQUIT)
+
+        statuses = [w.answer().status for w in waiting]
+        self.assertEqual(statuses, [200] * 20)
+        self.assertEqual(server.wait(), 0)
+
+        self.slow(0)
+        self.assertEqual(sorted(self.values()[1:], key=int),
+                         [str(i) for i in range(20)])
+
+    def test_quit(self):
+        self.check_quit()
+
+    def test_quit_with_two_workers(self):
+        self.check_quit(workers=2)
+
+    def test_quit_without_master(self):
+        self.check_quit(master=False)
+
+    def check_quit_without_brokers(self, **kwargs):
+        """What cannot be delivered is answered too, and the end is soon."""
+
+        server = self.serve(http='kafka_shutdown_timeout 1s;', **kwargs)
+        self.warm(server)
+        self.broker.command('down -1')
+
+        waiting = [Waiting(server, f'/produce/life/{i}') for i in range(5)]
+        time.sleep(0.5)
+        server.kill(signal.SIGQUIT)
+
+        for w in waiting:
+            answer = w.answer()
+            self.assertIn(answer.status, (503, 504), answer)
+            self.assertEqual(answer.json['status'], answer.status)
+
+        self.assertEqual(server.wait(), 0)
+
+    def test_quit_without_brokers(self):
+        self.check_quit_without_brokers()
+
+    def test_quit_without_brokers_and_master(self):
+        self.check_quit_without_brokers(master=False)
+
+    def check_fast_stop(self, number, **kwargs):
+        server = self.serve(**kwargs)
+        self.warm(server)
+        self.broker.command('down -1')
+        waiting = Waiting(server, '/produce/life/m')
+        time.sleep(0.3)
+
+        start = time.monotonic()
+        self.assertEqual(server.stop(number), 0)
+        self.assertLess(time.monotonic() - start, 4)
+
+        try:
+            self.assertIn(waiting.answer().status, (503, 504))
+        except (OSError, http.client.HTTPException):
+            pass                # a fast stop may close the connection
+
+    def test_term(self):
+        self.check_fast_stop(signal.SIGTERM)
+
+    def test_int(self):
+        self.check_fast_stop(signal.SIGINT)
+
+    def test_term_without_master(self):
+        self.check_fast_stop(signal.SIGTERM, master=False)
+
+    def test_term_flushes(self):
+        server = self.serve('linger.ms 300')
+        waiting = Waiting(server, '/produce/life/m')
+        time.sleep(0.15)
+        server.stop(signal.SIGTERM)
+
+        try:
+            waiting.answer()
+        except (OSError, http.client.HTTPException):
+            pass
+
+        self.assertIn(self.values(), ([], ['m']))
+
+    # reload
+
+    def test_reload_under_load(self):
+        server = self.serve(workers=2)
+        load = Load(server, 'life')
+
+        for linger in 1, 2, 3:
+            time.sleep(0.7)
+            server.write(
+                kafkatest.producer(self.broker.bootstrap,
+                                   f'linger.ms {linger}',
+                                   f'client.id reloaded-{linger}'),
+                'location /produce { kafka_produce main; }')
+            server.reload()
+
+        time.sleep(0.7)
+        load.stop()
+
+        self.assertEqual(load.answers, {200: load.sent})
+        self.assertEqual(sorted(self.values(), key=int),
+                         [str(i) for i in range(load.sent)])
+
+    def test_reload_while_requests_wait(self):
+        server = self.serve()
+        self.warm(server)
+        self.slow(1500)
+        waiting = [Waiting(server, f'/produce/life/{i}') for i in range(10)]
+        time.sleep(0.5)
+        server.kill(signal.SIGHUP)
+        self.assertEqual([w.answer().status for w in waiting], [200] * 10)
+
+    def test_reload_to_another_cluster(self):
+        server = self.serve()
+        self.warm(server)
+
+        other = self.mock()
+        other.command('topic life 1')
+        server.write(kafkatest.producer(other.bootstrap),
+                     'location /produce { kafka_produce main; }')
+        server.reload()
+
+        self.assertEqual(server.get('/produce/life/m').status, 200)
+        self.assertEqual(self.values(), ['warm'])
+        self.assertEqual([r.value for r in
+                          kafkatest.read_topic(other.bootstrap, 'life')],
+                         [b'm'])
+
+    def test_refused_reload_changes_nothing(self):
+        server = self.nginx(kafkatest.producer(self.broker.bootstrap))
+        self.warm(server)
+        server.write(kafkatest.producer(self.broker.bootstrap, 'no.such 1'),
+                     'location /produce { kafka_produce main; }')
+        server.kill(signal.SIGHUP)
+        wait_for(lambda: 'no.such' in server.log(), what='a refusal')
+        self.assertEqual(server.get('/produce/life/m').status, 200)
+
+        # that line is as it should be
+
+        with open(server.log_path, 'w', encoding='ascii'):
+            pass
+
+    def test_reload_without_master(self):
+        server = self.serve(master=False)
+        self.warm(server)
+        server.kill(signal.SIGHUP)
+        wait_for(lambda: 'reconfiguring' in server.log(), what='reload')
+        time.sleep(0.3)
+        self.assertEqual(server.get('/produce/life/m').status, 200)
+        server.kill(signal.SIGHUP)
+        time.sleep(0.3)
+        self.assertEqual(server.get('/produce/life/n').status, 200)
+        self.assertEqual(self.values(), ['warm', 'm', 'n'])
+
+    # brokers
+
+    def test_brokers_come_later(self):
+        self.broker.command('down -1')
+        server = self.serve('message.timeout.ms 1000')
+
+        start = time.monotonic()
+        answer = server.get('/produce/life/lost')
+        self.assertEqual(answer.status, 503, answer)
+        self.assertTrue(int(answer.headers['Retry-After']) > 0)
+        self.assertLess(time.monotonic() - start, 4)
+
+        self.broker.command('up -1')
+        wait_for(lambda: server.get('/produce/life/found').status == 200, 15,
+                 'the brokers are found')
+        self.assertEqual(self.values(), ['found'])
+
+    def test_brokers_go_and_come(self):
+        server = self.serve('message.timeout.ms 1000')
+
+        for i in range(3):
+            wait_for(lambda: server.get(f'/produce/life/{i}').status == 200,
+                     15, 'the brokers are found')
+            self.broker.command('down -1')
+            answer = server.post('/produce/life', [{'value': 'lost'}])
+            self.assertEqual(answer.status, 503, answer)
+            self.assertIn('Retry-After', answer.headers)
+            self.broker.command('up -1')
+
+        self.assertEqual(self.values(), ['0', '1', '2'])
+
+    def test_a_pause_is_waited_for(self):
+        server = self.serve()
+        self.warm(server)
+        self.broker.command('down -1')
+        waiting = Waiting(server, '/produce/life/m')
+        time.sleep(1.5)
+        self.broker.command('up -1')
+        self.assertEqual(waiting.answer().status, 200)
+        self.assertEqual(self.values(), ['warm', 'm'])
+
+    def test_no_acknowledgement_in_time(self):
+        server = self.serve('message.timeout.ms 1000')
+        self.warm(server)
+        self.slow(3000)
+
+        start = time.monotonic()
+        answer = server.post('/produce/life', [{'value': 'a'}])
+        self.assertLess(time.monotonic() - start, 2.9)
+
+        self.assertEqual(answer.status, 504, answer)
+        self.assertEqual(
+            [(r['code'], r['persisted']) for r in answer.json['results']],
+            [('_MSG_TIMED_OUT', 'maybe')])
+
+    def test_some_partitions_lack_a_leader(self):
+        self.broker.command('topic parted 2')
+        server = self.serve('message.timeout.ms 1000')
+        self.assertEqual(server.post('/produce/parted', [
+            {'value': 'x', 'partition': p} for p in (0, 1)]).status, 200)
+        self.broker.command('leader parted 1 -1')
+
+        # librdkafka learns of it when it asks again
+
+        server.kill(signal.SIGHUP)
+        answer = server.post('/produce/parted', [
+            {'value': 'a', 'partition': 0}, {'value': 'b', 'partition': 1}])
+        self.assertIn(answer.status, (200, 503), answer)
+
+    def test_fatal_error_heals(self):
+        server = self.serve()
+        self.warm(server)
+        self.broker.command('fail 0 OUT_OF_ORDER_SEQUENCE_NUMBER 1')
+
+        answer = server.get('/produce/life/a')
+        self.assertIn(answer.status, (200, 500, 503), answer)
+
+        wait_for(lambda: server.get('/produce/life/b').status == 200, 10,
+                 'there is a new producer')
+        self.assertIn('b', self.values())
+
+    def test_fatal_error_under_load_heals(self):
+        server = self.serve()
+        load = Load(server, 'life')
+
+        for _ in range(5):
+            time.sleep(0.3)
+            self.broker.command('fail 0 CLUSTER_AUTHORIZATION_FAILED 1')
+
+        time.sleep(0.5)
+        load.stop()
+
+        self.assertGreater(load.answers[200], 0)
+        wait_for(lambda: server.get('/produce/life/b').status == 200, 10,
+                 'there is a new producer')
+
+        # nothing that was acknowledged is missing
+
+        self.assertGreaterEqual(len(set(self.values())), load.answers[200])
+
+    # clients
+
+    def test_client_leaves_while_it_waits(self):
+        server = self.serve()
+        self.warm(server)
+        self.slow(1000)
+
+        with server.connect() as s:
+            s.sendall(b'GET /produce/life/left HTTP/1.1\r\nHost: a\r\n\r\n')
+            time.sleep(0.3)
+
+        wait_for(lambda: '/produce/life/left HTTP/1.1" 499' in
+                 server.access_log(), 5, 'a line in the access log')
+        time.sleep(1.2)
+        self.slow(0)
+
+        self.assertEqual(self.values(), ['warm', 'left'])
+        self.warm(server)
+
+    def test_client_leaves_half_a_body(self):
+        server = self.serve()
+        self.warm(server)
+
+        for half in (b'[{"value":"a"},', b'[{"value":"a"}]', b''):
+            with server.connect() as s:
+                s.sendall(b'POST /produce/life HTTP/1.1\r\nHost: a\r\n'
+                          b'Content-Length: 100\r\n\r\n' + half)
+                time.sleep(0.1)
+
+        time.sleep(0.3)
+        self.assertEqual(self.values(), ['warm'])
+        self.warm(server)
+
+    def test_client_that_is_too_slow(self):
+        server = self.nginx(
+            kafkatest.producer(self.broker.bootstrap),
+            'location /produce { kafka_produce main;'
+            ' client_body_timeout 500ms; }')
+
+        with server.connect() as s:
+            s.sendall(b'POST /produce/life HTTP/1.1\r\nHost: a\r\n'
+                      b'Content-Length: 100\r\n\r\n[{"value":"a"}')
+            s.settimeout(5)
+            answer = s.recv(10000)
+
+        self.assertIn(answer[:12], (b'', b'HTTP/1.1 408'))
+        self.assertEqual(self.values(), [])
+
+    def test_storm_of_resets(self):
+        server = self.serve()
+        self.warm(server)
+        pid = server.worker_pids()
+        self.slow(20)
+
+        body = b'[' + b','.join([b'{"value":"v","key":"k"}'] * 50) + b']'
+        request = (b'POST /produce/life HTTP/1.1\r\nHost: a\r\n'
+                   b'Content-Length: %d\r\n\r\n' % len(body)) + body
+
+        def reset(seed):
+            rand = random.Random(seed)
+            with server.connect() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                             struct.pack('ii', 1, 0))
+                s.sendall(request[:rand.randrange(1, len(request) + 1)]
+                          if rand.random() < 0.5 else request)
+                time.sleep(rand.random() * 0.05)
+
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            list(pool.map(reset, range(1000)))
+
+        self.slow(0)
+        self.warm(server)
+        self.assertEqual(server.worker_pids(), pid)
+
+    # what it costs
+
+    def idle(self, server, seconds=3):
+        """The share of a core that the worker uses while nobody asks."""
+
+        pid, = server.worker_pids()
+        before = kafkatest.cpu_seconds(pid)
+        time.sleep(seconds)
+        return (kafkatest.cpu_seconds(pid) - before) / seconds
+
+    def test_idle(self):
+        server = self.serve()
+        self.warm(server)
+        self.assertLess(self.idle(server), 0.05)
+
+    def test_idle_while_brokers_are_down(self):
+        server = self.serve()
+        self.warm(server)
+        self.broker.command('down -1')
+        waiting = [Waiting(server, f'/produce/life/{i}') for i in range(10)]
+        time.sleep(0.5)
+        self.assertLess(self.idle(server), 0.05)
+        self.assertEqual({w.answer().status for w in waiting}, {503})
+        self.assertLess(self.idle(server), 0.05)
+
+    def test_idle_without_any_broker(self):
+        server = self.nginx(
+            kafkatest.producer(f'127.0.0.1:{kafkatest.free_port()}',
+                               'message.timeout.ms 1000'))
+        time.sleep(0.5)
+        self.assertLess(self.idle(server), 0.05)
+        self.assertEqual(server.get('/produce/life/m').status, 503)
+        self.assertLess(self.idle(server), 0.05)
+
+    def test_memory_stays(self):
+        server = self.serve()
+        pid, = server.worker_pids()
+
+        def some():
+            load = Load(server, 'life')
+            time.sleep(3)
+            load.stop()
+            self.assertEqual(load.answers, {200: load.sent})
+
+        some()
+        before = kafkatest.rss_bytes(pid)
+        some()
+        some()
+        self.assertLess(kafkatest.rss_bytes(pid) - before, 4 << 20)
+
+    def test_unknown_topics(self):
+        """10,000 names that Kafka does not know: soon refused, soon forgotten.
+        """
+
+        kafka = kafkatest.Kafka()
+        self.addCleanup(kafka.stop)
+        kafka.topic('known')
+
+        server = self.nginx(kafkatest.producer(kafka.bootstrap))
+        pid, = server.worker_pids()
+        self.assertEqual(server.get('/produce/known/m').status, 200)
+        self.assertEqual(server.get('/produce/unknown/m').status, 404)
+        before = kafkatest.rss_bytes(pid)
+
+        def ask(i):
+            start = time.monotonic()
+            status = server.get(f'/produce/unknown-{i}/m').status
+            return status, time.monotonic() - start
+
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(ask, range(10000)))
+
+        self.assertEqual({status for status, _ in answers}, {404})
+        self.assertLess(max(seconds for _, seconds in answers), 2)
+
+        time.sleep(3)
+        self.assertLess(self.idle(server), 0.05)
+        self.assertLess(kafkatest.rss_bytes(pid) - before, 32 << 20)
+        self.assertEqual(server.get('/produce/known/m').status, 200)
+
+
+if __name__ == '__main__':
+    kafkatest.unittest.main()
