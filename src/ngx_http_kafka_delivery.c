@@ -11,7 +11,7 @@
 /* reports served before the loop's other events have their turn */
 #define NGX_HTTP_KAFKA_DELIVERY_TURN     2000
 
-/* lines of librdkafka's log, in milliseconds */
+/* lines of librdkafka's log in a window of milliseconds */
 #define NGX_HTTP_KAFKA_LOG_LINES         10
 #define NGX_HTTP_KAFKA_LOG_WINDOW        1000
 
@@ -104,14 +104,13 @@ ngx_http_kafka_delivery_wait(ngx_http_kafka_producer_t *producer,
 
         left = (ngx_msec_int_t) (until - ngx_current_msec);
 
-        if (left <= 0) {
-            break;
-        }
-
-        event = rd_kafka_queue_poll(producer->queue, (int) left);
+        event = rd_kafka_queue_poll(producer->queue, (int) ngx_max(left, 0));
 
         if (event) {
             (void) ngx_http_kafka_delivery_event(producer, event);
+
+        } else if (left <= 0) {
+            break;
         }
     }
 }
@@ -288,6 +287,12 @@ ngx_http_kafka_delivery_log(ngx_http_kafka_producer_t *producer,
     const char  *facility, *text;
 
     if (rd_kafka_event_log(event, &facility, &text, &level) != 0) {
+        return;
+    }
+
+    /* a broker that fails is told by an error event, too */
+
+    if (ngx_strcmp(facility, "FAIL") == 0) {
         return;
     }
 

@@ -266,7 +266,7 @@ static void
 ngx_http_kafka_exit_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t                   i;
-    ngx_msec_t                   timeout;
+    ngx_msec_t                   until, timeout;
     ngx_http_kafka_producer_t  **producer;
     ngx_http_kafka_main_conf_t  *kmcf;
 
@@ -282,9 +282,12 @@ ngx_http_kafka_exit_process(ngx_cycle_t *cycle)
         timeout = ngx_min(timeout, NGX_HTTP_KAFKA_TERM_TIMEOUT);
     }
 
+    ngx_time_update();
+    until = ngx_current_msec + timeout;
+
     producer = kmcf->producers.elts;
 
     for (i = 0; i < kmcf->producers.nelts; i++) {
-        ngx_http_kafka_producer_close(producer[i], timeout);
+        ngx_http_kafka_producer_close(producer[i], until);
     }
 }

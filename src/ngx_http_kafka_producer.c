@@ -13,6 +13,7 @@
 #define NGX_HTTP_KAFKA_PRODUCER_RETRY    1000
 #define NGX_HTTP_KAFKA_PRODUCER_GRACE    2000
 #define NGX_HTTP_KAFKA_PRODUCER_PURGE    200
+#define NGX_HTTP_KAFKA_PRODUCER_END      200
 
 /* records handed over before the loop's other events have their turn */
 #define NGX_HTTP_KAFKA_PRODUCER_TURN     2000
@@ -605,16 +606,13 @@ ngx_http_kafka_producer_abort(ngx_http_kafka_producer_t *producer)
 
 void
 ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
-    ngx_msec_t timeout)
+    ngx_msec_t until)
 {
-    ngx_msec_t  until, left;
+    ngx_msec_t  left;
 
     if (!producer->started) {
         return;
     }
-
-    ngx_time_update();
-    until = ngx_current_msec + timeout;
 
     if (producer->rk) {
         ngx_http_kafka_producer_flush(producer, until);
@@ -632,7 +630,7 @@ ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
 
     ngx_time_update();
     left = ngx_max((ngx_msec_int_t) (until - ngx_current_msec),
-                   NGX_HTTP_KAFKA_PRODUCER_PURGE);
+                   NGX_HTTP_KAFKA_PRODUCER_END);
 
     ngx_http_kafka_topics_close(&producer->topics, left);
 

@@ -71,11 +71,11 @@ void ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
 void ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer);
 
 /*
- * As the process exits: delivers what can be within timeout milliseconds,
- * answers all that wait, ends the client.
+ * As the process exits: delivers what can be before the time, until (as
+ * ngx_current_msec), answers all that wait, ends the client.
  */
 void ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
-    ngx_msec_t timeout);
+    ngx_msec_t until);
 
 /* answers all that wait, for nginx closes their connections now */
 void ngx_http_kafka_producer_abort(ngx_http_kafka_producer_t *producer);

@@ -10,6 +10,7 @@
 
 /* milliseconds */
 #define NGX_HTTP_KAFKA_LOOKUP_TIMEOUT  1000
+#define NGX_HTTP_KAFKA_LOOKUP_LONGEST  4000
 #define NGX_HTTP_KAFKA_LOOKUP_RETRY    100
 #define NGX_HTTP_KAFKA_LOOKUP_IDLE     5000
 #define NGX_HTTP_KAFKA_TOPIC_CREATION  2000
@@ -35,9 +36,11 @@ struct ngx_http_kafka_lookup_s {
     ngx_pool_t                  *pool;
     const rd_kafka_conf_t       *conf;
     rd_kafka_t                  *rk;
+    ngx_msec_t                   timeout;
     ngx_uint_t                   nnames;
     ngx_http_kafka_lookup_name_t names[NGX_HTTP_KAFKA_LOOKUP_BATCH];
     char                         error[NGX_HTTP_KAFKA_CLIENT_ERROR];
+    unsigned                     slow:1;     /* it gave no answer in time */
 };
 
 
@@ -77,6 +80,8 @@ ngx_http_kafka_topics_init(ngx_http_kafka_topics_t *topics)
                     ngx_str_rbtree_insert_value);
     ngx_queue_init(&topics->wanted);
     ngx_queue_init(&topics->absent);
+
+    topics->timeout = NGX_HTTP_KAFKA_LOOKUP_TIMEOUT;
 
     topics->retry.handler = ngx_http_kafka_lookup_retry;
     topics->retry.data = topics;
@@ -419,6 +424,7 @@ ngx_http_kafka_lookup_create(ngx_http_kafka_topics_t *topics)
     lookup->topics = topics;
     lookup->pool = pool;
     lookup->conf = topics->conf;
+    lookup->timeout = topics->timeout;
 
     task->handler = ngx_http_kafka_lookup_task;
     task->event.handler = ngx_http_kafka_lookup_done;
@@ -526,9 +532,11 @@ ngx_http_kafka_lookup_ask(ngx_http_kafka_lookup_t *lookup,
     }
 
     err = rd_kafka_metadata(lookup->rk, 0, rkt, &metadata,
-                            NGX_HTTP_KAFKA_LOOKUP_TIMEOUT);
+                            (int) lookup->timeout);
 
     rd_kafka_topic_destroy(rkt);
+
+    lookup->slow = (err == RD_KAFKA_RESP_ERR__TIMED_OUT);
 
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return NGX_ERROR;
@@ -590,6 +598,12 @@ ngx_http_kafka_lookup_done(ngx_event_t *ev)
     topics->rk = lookup->rk;
     topics->asked += lookup->nnames;
     topics->used = ngx_current_msec;
+
+    /* a thread that waits long is one that an exit waits for */
+
+    topics->timeout = lookup->slow ? ngx_min(topics->timeout * 2,
+                                             NGX_HTTP_KAFKA_LOOKUP_LONGEST)
+                                   : NGX_HTTP_KAFKA_LOOKUP_TIMEOUT;
 
     if (topics->rk && topics->asked >= NGX_HTTP_KAFKA_LOOKUP_NAMES) {
         ngx_http_kafka_client_destroy_later(topics->thread_pool, topics->rk);

@@ -60,6 +60,7 @@ typedef struct {
     rd_kafka_t                  *rk;         /* for look-ups, when idle */
     ngx_uint_t                   asked;      /* names, of this rk */
     ngx_msec_t                   used;
+    ngx_msec_t                   timeout;    /* of one question */
     ngx_http_kafka_lookup_t     *lookup;     /* that owns rk meanwhile */
     unsigned                     auto_create:1;
 } ngx_http_kafka_topics_t;
