@@ -11,7 +11,7 @@ __DATA__
     location /produce {
         kafka_produce        main;
         auth_basic           Kafka;
-        auth_basic_user_file html/users;
+        auth_basic_user_file $TEST_NGINX_SERVER_ROOT/html/users;
     }
 --- user_files
 >>> users
@@ -32,7 +32,7 @@ WWW-Authenticate: Basic realm="Kafka"
     location /produce {
         kafka_produce        main;
         auth_basic           Kafka;
-        auth_basic_user_file html/users;
+        auth_basic_user_file $TEST_NGINX_SERVER_ROOT/html/users;
     }
 --- user_files
 >>> users
@@ -56,7 +56,7 @@ WWW-Authenticate: Basic realm="Kafka"
     location /produce {
         kafka_produce        main;
         auth_basic           Kafka;
-        auth_basic_user_file html/users;
+        auth_basic_user_file $TEST_NGINX_SERVER_ROOT/html/users;
     }
 --- user_files
 >>> users
@@ -235,7 +235,7 @@ mine
     location /produce {
         kafka_produce        main;
         auth_basic           Kafka;
-        auth_basic_user_file html/users;
+        auth_basic_user_file $TEST_NGINX_SERVER_ROOT/html/users;
     }
     location @mine { return 401 "mine\n"; }
 --- user_files
@@ -438,7 +438,7 @@ fail 0 NOT_ENOUGH_REPLICAS 1000
 POST /produce/$TOPIC
 {"value":"v"}
 --- error_code: 503
---- raw_response_headers_like
+--- raw_response_headers_like chop
 \r\nRetry-After: \d+\r\n
 --- json_body
 {"error": "*", "status": 503, "results": [{"topic": "$TOPIC", "error": "*",
@@ -457,9 +457,9 @@ down -1
 POST /produce/$TOPIC
 {"value":"v"}
 --- error_code: 503
---- raw_response_headers_like
+--- raw_response_headers_like chop
 \r\nRetry-After: \d+\r\n
---- response_body_like
+--- response_body_like chop
 ^\{"error":".+","status":503\b
 --- no_records: $TOPIC
 
@@ -493,7 +493,7 @@ message.max.bytes 2000;
 --- request eval
 "POST /produce/\$TOPIC\n[{\"value\":\"a\"},{\"value\":\"" . 'b' x 3000 . '"}]'
 --- error_code: 413
---- response_body_like
+--- response_body_like chop
 ^\{"error":".+","status":413\b
 
 

@@ -310,20 +310,6 @@ class Life(kafkatest.TestCase):
             [(r['code'], r['persisted']) for r in answer.json['results']],
             [('_MSG_TIMED_OUT', 'maybe')])
 
-    def test_some_partitions_lack_a_leader(self):
-        self.broker.command('topic parted 2')
-        server = self.serve('message.timeout.ms 1000')
-        self.assertEqual(server.post('/produce/parted', [
-            {'value': 'x', 'partition': p} for p in (0, 1)]).status, 200)
-        self.broker.command('leader parted 1 -1')
-
-        # librdkafka learns of it when it asks again
-
-        server.kill(signal.SIGHUP)
-        answer = server.post('/produce/parted', [
-            {'value': 'a', 'partition': 0}, {'value': 'b', 'partition': 1}])
-        self.assertIn(answer.status, (200, 503), answer)
-
     def test_fatal_error_heals(self):
         server = self.serve()
         self.warm(server)

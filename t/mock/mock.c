@@ -15,7 +15,7 @@
  *     rtt BROKER MS                   delay each answer of a broker
  *     down BROKER, up BROKER          refuse connections, accept them again
  *     leader NAME PARTITION BROKER    -1: none
- *     reset                           undo fail, error, rtt and down
+ *     reset                           undo fail, error, rtt, down and leader
  *
  * ERROR is a name or number of librdkafka's, API a number of the protocol's
  * (0 is Produce, 3 is Metadata), a BROKER of -1 means all of them.  The
@@ -41,7 +41,7 @@
 #define MAX_PEERS   32
 #define MAX_LINE    1024
 #define MAX_APIS    100
-#define MAX_ERRORS  64
+#define MAX_TOPICS  64
 #define NAME_SIZE   256
 
 
@@ -53,12 +53,19 @@ typedef struct {
 } peer_t;
 
 
+typedef struct {
+    char      topic[NAME_SIZE];
+    int       partition;
+} leader_t;
+
+
 static int listen_loopback(unsigned *port);
 static int serve(int fd);
 static int peer_read(peer_t *p);
 static const char *command(char *line);
 static const char *command_error(const char *line);
 static const char *command_fail(const char *line);
+static const char *command_leader(const char *line);
 static const char *command_reset(void);
 static const char *verdict(rd_kafka_resp_err_t err);
 static int error_code(const char *word, rd_kafka_resp_err_t *err);
@@ -69,8 +76,10 @@ static rd_kafka_mock_cluster_t  *cluster;
 
 /* what "reset" must undo, as the library cannot be asked */
 static char                      failing[MAX_APIS];
-static char                      topics[MAX_ERRORS][NAME_SIZE];
+static char                      topics[MAX_TOPICS][NAME_SIZE];
 static size_t                    ntopics;
+static leader_t                  leaders[MAX_TOPICS];
+static size_t                    nleaders;
 
 
 int
@@ -301,8 +310,8 @@ command(char *line)
         return verdict(rd_kafka_mock_broker_set_up(cluster, a));
     }
 
-    if (sscanf(line, "leader %255s %d %d", name, &a, &b) == 3) {
-        return verdict(rd_kafka_mock_partition_set_leader(cluster, name, a, b));
+    if (strncmp(line, "leader ", 7) == 0) {
+        return command_leader(line);
     }
 
     if (strcmp(line, "reset") == 0) {
@@ -325,7 +334,7 @@ command_error(const char *line)
         return "unknown error";
     }
 
-    if (ntopics == MAX_ERRORS) {
+    if (ntopics == MAX_TOPICS) {
         return "too many topics with errors";
     }
 
@@ -366,9 +375,35 @@ command_fail(const char *line)
 
 
 static const char *
+command_leader(const char *line)
+{
+    int        broker;
+    leader_t  *l;
+
+    if (nleaders == MAX_TOPICS) {
+        return "too many leaders changed";
+    }
+
+    l = &leaders[nleaders];
+
+    if (sscanf(line, "leader %255s %d %d", l->topic, &l->partition, &broker)
+        != 3)
+    {
+        return "unknown leader";
+    }
+
+    nleaders++;
+
+    return verdict(rd_kafka_mock_partition_set_leader(cluster, l->topic,
+                                                      l->partition, broker));
+}
+
+
+static const char *
 command_reset(void)
 {
     int                  api;
+    leader_t            *l;
     rd_kafka_resp_err_t  err;
 
     for (api = 0; api < MAX_APIS; api++) {
@@ -381,6 +416,14 @@ command_reset(void)
     while (ntopics > 0) {
         rd_kafka_mock_topic_set_error(cluster, topics[--ntopics],
                                       RD_KAFKA_RESP_ERR_NO_ERROR);
+    }
+
+    /* any leader will do */
+
+    while (nleaders > 0) {
+        l = &leaders[--nleaders];
+        (void) rd_kafka_mock_partition_set_leader(cluster, l->topic,
+                                                  l->partition, 1);
     }
 
     err = rd_kafka_mock_broker_set_rtt(cluster, -1, 0);
