@@ -75,6 +75,7 @@ struct ngx_http_kafka_record_s {
     rd_kafka_resp_err_t             err;
     unsigned                        state:2;
     unsigned                        persisted:2; /* rd_kafka_msg_status_t */
+    unsigned                        alone:1;   /* produced a second time */
 };
 
 

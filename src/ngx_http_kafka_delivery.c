@@ -11,6 +11,9 @@
 /* reports served before the loop's other events have their turn */
 #define NGX_HTTP_KAFKA_DELIVERY_TURN     2000
 
+/* milliseconds between looks at the second queue, as the process exits */
+#define NGX_HTTP_KAFKA_DELIVERY_SLICE    10
+
 /* lines of librdkafka's log in a window of milliseconds */
 #define NGX_HTTP_KAFKA_LOG_LINES         10
 #define NGX_HTTP_KAFKA_LOG_WINDOW        1000
@@ -19,6 +22,8 @@
 static void ngx_http_kafka_delivery_handler(ngx_event_t *rev);
 static ngx_uint_t ngx_http_kafka_delivery_drain(
     ngx_http_kafka_producer_t *producer, ngx_uint_t max);
+static rd_kafka_event_t *ngx_http_kafka_delivery_poll(
+    ngx_http_kafka_producer_t *producer, int timeout);
 static ngx_uint_t ngx_http_kafka_delivery_event(
     ngx_http_kafka_producer_t *producer, rd_kafka_event_t *event);
 static ngx_uint_t ngx_http_kafka_delivery_reports(
@@ -35,7 +40,6 @@ ngx_int_t
 ngx_http_kafka_delivery_open(ngx_http_kafka_producer_t *producer)
 {
     int                fd;
-    uint64_t           payload;
     ngx_int_t          event;
     ngx_connection_t  *c;
 
@@ -70,15 +74,26 @@ ngx_http_kafka_delivery_open(ngx_http_kafka_producer_t *producer)
 
     producer->connection = c;
 
+    ngx_http_kafka_delivery_add(producer, producer->queue);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_kafka_delivery_add(ngx_http_kafka_producer_t *producer,
+    rd_kafka_queue_t *queue)
+{
+    uint64_t  payload;
+
     payload = 1;
-    rd_kafka_queue_io_event_enable(producer->queue, fd, &payload,
+
+    rd_kafka_queue_io_event_enable(queue, producer->connection->fd, &payload,
                                    sizeof(payload));
 
     /* what was queued before wakes nobody */
 
-    ngx_post_event(c->read, &ngx_posted_events);
-
-    return NGX_OK;
+    ngx_post_event(producer->connection->read, &ngx_posted_events);
 }
 
 
@@ -86,6 +101,10 @@ void
 ngx_http_kafka_delivery_close(ngx_http_kafka_producer_t *producer)
 {
     rd_kafka_queue_io_event_enable(producer->queue, -1, NULL, 0);
+
+    if (producer->alone_queue) {
+        rd_kafka_queue_io_event_enable(producer->alone_queue, -1, NULL, 0);
+    }
 
     ngx_close_connection(producer->connection);
     producer->connection = NULL;
@@ -96,15 +115,20 @@ void
 ngx_http_kafka_delivery_wait(ngx_http_kafka_producer_t *producer,
     ngx_msec_t until)
 {
-    ngx_msec_int_t     left;
+    ngx_msec_int_t     left, wait;
     rd_kafka_event_t  *event;
 
     while (producer->pending) {
         ngx_time_update();
 
         left = (ngx_msec_int_t) (until - ngx_current_msec);
+        wait = ngx_max(left, 0);
 
-        event = rd_kafka_queue_poll(producer->queue, (int) ngx_max(left, 0));
+        if (producer->alone_queue) {
+            wait = ngx_min(wait, NGX_HTTP_KAFKA_DELIVERY_SLICE);
+        }
+
+        event = ngx_http_kafka_delivery_poll(producer, (int) wait);
 
         if (event) {
             (void) ngx_http_kafka_delivery_event(producer, event);
@@ -163,7 +187,7 @@ ngx_http_kafka_delivery_drain(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t  *event;
 
     for (n = 0; n < max; /* void */) {
-        event = rd_kafka_queue_poll(producer->queue, 0);
+        event = ngx_http_kafka_delivery_poll(producer, 0);
 
         if (event == NULL) {
             break;
@@ -173,6 +197,23 @@ ngx_http_kafka_delivery_drain(ngx_http_kafka_producer_t *producer,
     }
 
     return n;
+}
+
+
+/* waits, where it may, for the first queue alone */
+
+static rd_kafka_event_t *
+ngx_http_kafka_delivery_poll(ngx_http_kafka_producer_t *producer, int timeout)
+{
+    rd_kafka_event_t  *event;
+
+    event = rd_kafka_queue_poll(producer->queue, timeout);
+
+    if (event == NULL && producer->alone_queue) {
+        event = rd_kafka_queue_poll(producer->alone_queue, 0);
+    }
+
+    return event;
 }
 
 
@@ -256,6 +297,11 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
         reason[0] = '\0';
         err = rd_kafka_fatal_error(producer->rk, reason, sizeof(reason));
 
+        if (err == RD_KAFKA_RESP_ERR_NO_ERROR && producer->alone) {
+            err = rd_kafka_fatal_error(producer->alone, reason,
+                                       sizeof(reason));
+        }
+
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "kafka producer \"%V\": fatal error %s: %s; "
                       "it is replaced", &producer->name,
@@ -264,9 +310,7 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
         /* what it still holds is reported now, then it is replaced */
 
         producer->fatal = 1;
-        (void) rd_kafka_purge(producer->rk, RD_KAFKA_PURGE_F_QUEUE
-                                            |RD_KAFKA_PURGE_F_INFLIGHT
-                                            |RD_KAFKA_PURGE_F_NON_BLOCKING);
+        ngx_http_kafka_producer_purge(producer);
         return;
     }
 

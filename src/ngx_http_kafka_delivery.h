@@ -23,6 +23,10 @@
 /* for a producer whose rk and queue are set */
 ngx_int_t ngx_http_kafka_delivery_open(ngx_http_kafka_producer_t *producer);
 
+/* a queue to be served by the same wake-up */
+void ngx_http_kafka_delivery_add(ngx_http_kafka_producer_t *producer,
+    rd_kafka_queue_t *queue);
+
 void ngx_http_kafka_delivery_close(ngx_http_kafka_producer_t *producer);
 
 /* serves the queue until it is empty or the time, ngx_current_msec, is over */

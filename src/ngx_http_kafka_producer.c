@@ -7,6 +7,7 @@
 #include <ngx_http_kafka_producer.h>
 #include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_delivery.h>
+#include <librdkafka/rdkafka_mock.h>
 
 
 /* milliseconds */
@@ -20,7 +21,11 @@
 
 
 static void ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer);
+static ngx_int_t ngx_http_kafka_producer_side(
+    ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer);
+static void ngx_http_kafka_producer_queues(
+    ngx_http_kafka_producer_t *producer);
 static ngx_int_t ngx_http_kafka_producer_resolve(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
 static ngx_int_t ngx_http_kafka_producer_fits(
@@ -34,6 +39,16 @@ static ngx_int_t ngx_http_kafka_producer_hand_over(
     ngx_uint_t *turn);
 static rd_kafka_resp_err_t ngx_http_kafka_producer_produce(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
+static rd_kafka_resp_err_t ngx_http_kafka_producer_call(rd_kafka_t *rk,
+    rd_kafka_topic_t *rkt, ngx_http_kafka_record_t *record,
+    int32_t partition);
+static ngx_uint_t ngx_http_kafka_producer_shared_blame(
+    rd_kafka_resp_err_t err);
+static ngx_int_t ngx_http_kafka_producer_produce_alone(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record,
+    int32_t partition);
+static rd_kafka_t *ngx_http_kafka_producer_alone(
+    ngx_http_kafka_producer_t *producer);
 static rd_kafka_headers_t *ngx_http_kafka_producer_headers(
     ngx_http_kafka_header_t *header);
 static void ngx_http_kafka_producer_deadline(ngx_event_t *ev);
@@ -78,7 +93,9 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
     producer->queue = rd_kafka_queue_get_main(producer->rk);
     (void) rd_kafka_set_log_queue(producer->rk, producer->queue);
 
-    if (ngx_http_kafka_delivery_open(producer) != NGX_OK) {
+    if (ngx_http_kafka_producer_side(producer) != NGX_OK
+        || ngx_http_kafka_delivery_open(producer) != NGX_OK)
+    {
         ngx_http_kafka_producer_end(producer);
         goto failed;
     }
@@ -110,7 +127,6 @@ ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer)
     producer->submit.log = ngx_cycle->log;
     producer->submit.cancelable = 1;
 
-    producer->topics.conf = producer->conf;
     producer->topics.thread_pool = producer->thread_pool;
     producer->topics.auto_create = producer->auto_create;
     producer->topics.handler = ngx_http_kafka_producer_resolved;
@@ -119,7 +135,36 @@ ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer)
 }
 
 
-/* the client is destroyed in the background */
+/* a client that has a mock cluster inside shares it with those beside it */
+
+static ngx_int_t
+ngx_http_kafka_producer_side(ngx_http_kafka_producer_t *producer)
+{
+    const char               *inside[] = { "test.mock.num.brokers" };
+    rd_kafka_mock_cluster_t  *mock;
+
+    if (producer->side) {
+        return NGX_OK;
+    }
+
+    producer->side = rd_kafka_conf_dup_filter(producer->conf, 1, inside);
+    producer->topics.conf = producer->side;
+
+    mock = rd_kafka_handle_mock_cluster(producer->rk);
+
+    if (mock
+        && rd_kafka_conf_set(producer->side, "bootstrap.servers",
+                             rd_kafka_mock_cluster_bootstraps(mock), NULL, 0)
+           != RD_KAFKA_CONF_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* the clients are destroyed in the background */
 
 static void
 ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
@@ -130,11 +175,31 @@ ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
         ngx_http_kafka_delivery_close(producer);
     }
 
-    rd_kafka_queue_destroy(producer->queue);
-    producer->queue = NULL;
+    ngx_http_kafka_producer_queues(producer);
+
+    if (producer->alone) {
+        ngx_http_kafka_client_destroy_later(producer->thread_pool,
+                                            producer->alone);
+        producer->alone = NULL;
+    }
 
     ngx_http_kafka_client_destroy_later(producer->thread_pool, producer->rk);
     producer->rk = NULL;
+}
+
+
+/* gives up the handles: the clients keep their queues */
+
+static void
+ngx_http_kafka_producer_queues(ngx_http_kafka_producer_t *producer)
+{
+    rd_kafka_queue_destroy(producer->queue);
+    producer->queue = NULL;
+
+    if (producer->alone_queue) {
+        rd_kafka_queue_destroy(producer->alone_queue);
+        producer->alone_queue = NULL;
+    }
 }
 
 
@@ -397,14 +462,24 @@ static rd_kafka_resp_err_t
 ngx_http_kafka_producer_produce(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t *record)
 {
-    rd_kafka_topic_t     *rkt;
-    rd_kafka_headers_t   *headers;
-    rd_kafka_resp_err_t   err;
+    rd_kafka_topic_t  *rkt;
 
     rkt = ngx_http_kafka_topic_handle(record->target->topic, producer->rk);
     if (rkt == NULL) {
         return rd_kafka_last_error();
     }
+
+    return ngx_http_kafka_producer_call(producer->rk, rkt, record,
+                                        record->partition);
+}
+
+
+static rd_kafka_resp_err_t
+ngx_http_kafka_producer_call(rd_kafka_t *rk, rd_kafka_topic_t *rkt,
+    ngx_http_kafka_record_t *record, int32_t partition)
+{
+    rd_kafka_headers_t   *headers;
+    rd_kafka_resp_err_t   err;
 
     headers = NULL;
 
@@ -415,9 +490,9 @@ ngx_http_kafka_producer_produce(ngx_http_kafka_producer_t *producer,
         }
     }
 
-    err = rd_kafka_producev(producer->rk,
+    err = rd_kafka_producev(rk,
                             RD_KAFKA_V_RKT(rkt),
-                            RD_KAFKA_V_PARTITION(record->partition),
+                            RD_KAFKA_V_PARTITION(partition),
                             RD_KAFKA_V_MSGFLAGS(0),
                             RD_KAFKA_V_VALUE(record->value.data,
                                              record->value.len),
@@ -469,6 +544,15 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
     record = msg->_private;
     batch = record->batch;
 
+    if (ngx_http_kafka_producer_shared_blame(msg->err)
+        && !record->alone
+        && ngx_http_kafka_producer_produce_alone(producer, record,
+                                                 msg->partition)
+           == NGX_OK)
+    {
+        return;
+    }
+
     producer->pending--;
     batch->pending--;
 
@@ -492,6 +576,106 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
 
     if (batch->pending == 0 && batch->unsent == NULL) {
         ngx_http_kafka_producer_finish(batch);
+    }
+}
+
+
+/* for one such record Kafka refuses all that librdkafka sent along with it */
+
+static ngx_uint_t
+ngx_http_kafka_producer_shared_blame(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP
+           || err == RD_KAFKA_RESP_ERR_INVALID_RECORD
+           || err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+}
+
+
+/* once more, by itself, so that each caller hears of its own record only */
+
+static ngx_int_t
+ngx_http_kafka_producer_produce_alone(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_record_t *record, int32_t partition)
+{
+    rd_kafka_t           *rk;
+    rd_kafka_topic_t     *rkt;
+    rd_kafka_resp_err_t   err;
+
+    rk = ngx_http_kafka_producer_alone(producer);
+    if (rk == NULL) {
+        return NGX_ERROR;
+    }
+
+    rkt = rd_kafka_topic_new(rk, (char *) record->target->topic->sn.str.data,
+                             NULL);
+    if (rkt == NULL) {
+        return NGX_ERROR;
+    }
+
+    err = ngx_http_kafka_producer_call(rk, rkt, record, partition);
+
+    rd_kafka_topic_destroy(rkt);
+
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return NGX_ERROR;
+    }
+
+    record->alone = 1;
+
+    return NGX_OK;
+}
+
+
+static rd_kafka_t *
+ngx_http_kafka_producer_alone(ngx_http_kafka_producer_t *producer)
+{
+    char              errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
+    rd_kafka_conf_t  *conf;
+
+    if (producer->alone || producer->fatal) {
+        return producer->alone;
+    }
+
+    conf = rd_kafka_conf_dup(producer->side);
+
+    if (rd_kafka_conf_set(conf, "batch.num.messages", "1", errstr,
+                          sizeof(errstr))
+        == RD_KAFKA_CONF_OK)
+    {
+        producer->alone = ngx_http_kafka_client_new(conf, errstr);
+    }
+
+    rd_kafka_conf_destroy(conf);
+
+    if (producer->alone == NULL) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "kafka producer \"%V\": no client to produce records "
+                      "one by one: %s", &producer->name, errstr);
+        return NULL;
+    }
+
+    /* not forwarded to the other: librdkafka would take its messages for it */
+
+    producer->alone_queue = rd_kafka_queue_get_main(producer->alone);
+    (void) rd_kafka_set_log_queue(producer->alone, producer->alone_queue);
+    ngx_http_kafka_delivery_add(producer, producer->alone_queue);
+
+    return producer->alone;
+}
+
+
+void
+ngx_http_kafka_producer_purge(ngx_http_kafka_producer_t *producer)
+{
+    int  flags;
+
+    flags = RD_KAFKA_PURGE_F_QUEUE|RD_KAFKA_PURGE_F_INFLIGHT
+            |RD_KAFKA_PURGE_F_NON_BLOCKING;
+
+    (void) rd_kafka_purge(producer->rk, flags);
+
+    if (producer->alone) {
+        (void) rd_kafka_purge(producer->alone, flags);
     }
 }
 
@@ -637,6 +821,11 @@ ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
     if (producer->rk) {
         ngx_http_kafka_producer_destroy(producer, left);
     }
+
+    if (producer->side) {
+        rd_kafka_conf_destroy(producer->side);
+        producer->side = NULL;
+    }
 }
 
 
@@ -664,9 +853,7 @@ ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
                   "before the process had to exit",
                   &producer->name, producer->pending);
 
-    (void) rd_kafka_purge(producer->rk, RD_KAFKA_PURGE_F_QUEUE
-                                        |RD_KAFKA_PURGE_F_INFLIGHT
-                                        |RD_KAFKA_PURGE_F_NON_BLOCKING);
+    ngx_http_kafka_producer_purge(producer);
 
     ngx_http_kafka_delivery_wait(producer, ngx_current_msec
                                            + NGX_HTTP_KAFKA_PRODUCER_PURGE);
@@ -681,10 +868,13 @@ ngx_http_kafka_producer_destroy(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t  *batch;
 
     ngx_http_kafka_delivery_close(producer);
-    rd_kafka_queue_destroy(producer->queue);
+    ngx_http_kafka_producer_queues(producer);
 
-    if (ngx_http_kafka_client_destroy_within(producer->rk, timeout)
-        != NGX_OK)
+    if ((producer->alone
+         && ngx_http_kafka_client_destroy_within(producer->alone, timeout)
+            != NGX_OK)
+        || ngx_http_kafka_client_destroy_within(producer->rk, timeout)
+           != NGX_OK)
     {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "kafka producer \"%V\" did not end in time",

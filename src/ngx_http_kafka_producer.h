@@ -36,7 +36,10 @@ typedef struct {
     unsigned                     started:1;
     unsigned                     fatal:1;      /* rk only waits for its end */
     rd_kafka_t                  *rk;
+    rd_kafka_t                  *alone;        /* batches of one, or NULL */
+    rd_kafka_conf_t             *side;         /* for clients beside rk */
     rd_kafka_queue_t            *queue;
+    rd_kafka_queue_t            *alone_queue;
     ngx_connection_t            *connection;   /* the eventfd's */
     ngx_http_kafka_topics_t      topics;
     ngx_msec_t                   failed;       /* when rk could not be made */
@@ -66,6 +69,9 @@ ngx_int_t ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
 /* a record's delivery report; msg is librdkafka's */
 void ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
     const rd_kafka_message_t *msg, ngx_uint_t offset_known);
+
+/* librdkafka will report all that it holds, as purged; nothing blocks */
+void ngx_http_kafka_producer_purge(ngx_http_kafka_producer_t *producer);
 
 /* there is room again, or the client has failed for good */
 void ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer);

@@ -27,6 +27,8 @@ typedef struct {
 } ngx_http_kafka_response_err_t;
 
 
+static ngx_int_t ngx_http_kafka_response_begin(ngx_pool_t *pool,
+    ngx_uint_t status, ngx_str_t *text, size_t more, ngx_str_t *body);
 static u_char *ngx_http_kafka_response_record(u_char *p,
     ngx_http_kafka_record_t *record);
 static u_char *ngx_http_kafka_response_failed(u_char *p,
@@ -164,15 +166,18 @@ ngx_http_kafka_response_results(ngx_pool_t *pool,
 {
     size_t                    len;
     u_char                   *p;
+    ngx_str_t                 text;
     ngx_uint_t                i, nfailed, first;
     rd_kafka_resp_err_t       err;
     rd_kafka_msg_status_t     persisted;
     ngx_http_kafka_record_t  *record;
+    u_char                    buf[NGX_HTTP_KAFKA_RESPONSE_TEXT];
 
-    len = NGX_HTTP_KAFKA_RESPONSE_TEXT;
+    len = sizeof(",\"results\":[]}");
     nfailed = 0;
     first = 0;
     i = 0;
+    err = RD_KAFKA_RESP_ERR_NO_ERROR;
 
     for (record = batch->records; record; record = record->next) {
 
@@ -183,26 +188,30 @@ ngx_http_kafka_response_results(ngx_pool_t *pool,
             len += ngx_http_kafka_response_failed_len(record);
 
             if (nfailed++ == 0) {
+                first = i;
                 err = ngx_http_kafka_response_overdue(record, &persisted);
                 *status = ngx_http_kafka_response_status(err, persisted);
-                first = i;
             }
         }
 
         i++;
     }
 
-    p = ngx_pnalloc(pool, len);
-    if (p == NULL) {
+    text.data = buf;
+    text.len = ngx_slprintf(buf, buf + sizeof(buf),
+                            "message %ui: %s; %ui of %ui messages were not "
+                            "acknowledged", first, rd_kafka_err2str(err),
+                            nfailed, i)
+               - buf;
+
+    if (ngx_http_kafka_response_begin(pool, *status, &text, len, body)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    body->data = p;
-
-    p = ngx_slprintf(p, p + NGX_HTTP_KAFKA_RESPONSE_TEXT,
-                     "{\"error\":\"%ui of %ui messages not acknowledged, "
-                     "the first is message %ui\",\"status\":%ui,\"results\":[",
-                     nfailed, i, first, *status);
+    p = body->data + body->len;
+    p = ngx_cpymem(p, ",\"results\":[", sizeof(",\"results\":[") - 1);
 
     for (record = batch->records; record; record = record->next) {
 
@@ -296,13 +305,29 @@ ngx_int_t
 ngx_http_kafka_response_error(ngx_pool_t *pool, ngx_uint_t status,
     ngx_str_t *text, ngx_str_t *body)
 {
+    if (ngx_http_kafka_response_begin(pool, status, text, 1, body) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    body->data[body->len++] = '}';
+
+    return NGX_OK;
+}
+
+
+/* an error's object, still open, with room for more bytes */
+
+static ngx_int_t
+ngx_http_kafka_response_begin(ngx_pool_t *pool, ngx_uint_t status,
+    ngx_str_t *text, size_t more, ngx_str_t *body)
+{
     u_char  *p;
     size_t   escape;
 
     escape = ngx_escape_json(NULL, text->data, text->len);
 
-    p = ngx_pnalloc(pool, sizeof("{\"error\":\"\",\"status\":}") - 1
-                          + text->len + escape + NGX_INT_T_LEN);
+    p = ngx_pnalloc(pool, sizeof("{\"error\":\"\",\"status\":") - 1
+                          + text->len + escape + NGX_INT_T_LEN + more);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -311,7 +336,7 @@ ngx_http_kafka_response_error(ngx_pool_t *pool, ngx_uint_t status,
 
     p = ngx_cpymem(p, "{\"error\":\"", sizeof("{\"error\":\"") - 1);
     p = (u_char *) ngx_escape_json(p, text->data, text->len);
-    p = ngx_sprintf(p, "\",\"status\":%ui}", status);
+    p = ngx_sprintf(p, "\",\"status\":%ui", status);
 
     body->len = p - body->data;
 
