@@ -48,28 +48,33 @@ compile_mock() { # compiler output
 }
 
 # Each file has a network of its own, so that ports never clash and "listen
-# PORT" reaches nobody, and a process table of its own, so that nothing that it
-# started outlives it.  A shell is the first process in it, for it buries what
-# is orphaned there.
+# PORT" reaches nobody, and where possible (not in a chroot) a process table of
+# its own, so that nothing that it started outlives it.  A shell is the first
+# process in it, for it buries what is orphaned there.
 cage=() inside=()
 find_cage() {
-    local common=(--net --pid --fork --kill-child --mount-proc)
+    local user=() processes=(--pid --fork --kill-child --mount-proc)
     # shellcheck disable=SC2016
     local shell=(bash -c 'ip link set lo up && { "$@"; exit; }' bash)
 
-    if [ "$EUID" -eq 0 ]; then
-        cage=(unshare "${common[@]}" "${shell[@]}")
-    else
+    if [ "$EUID" -ne 0 ]; then
         # Still the same user, as whom nginx would not try to change to another.
-        cage=(unshare --map-current-user --keep-caps "${common[@]}" "${shell[@]}")
+        user=(--map-current-user --keep-caps)
         inside=(setpriv --inh-caps=-all --ambient-caps=-all)
     fi
 
-    if ! "${cage[@]}" "${inside[@]}" true 2>"$logs/namespaces.log"; then
-        echo "no namespaces ($(tail -n 1 "$logs/namespaces.log")):" \
-            "the files run one after another in the network of this machine"
-        cage=() inside=() jobs=1
-    fi
+    cage=(unshare "${user[@]}" --net "${processes[@]}" "${shell[@]}")
+    if try_cage; then return; fi
+    cage=(unshare "${user[@]}" --net "${shell[@]}")
+    if try_cage; then return; fi
+
+    echo "no network namespaces ($(tail -n 1 "$logs/namespaces.log")):" \
+        "the files run one after another in the network of this machine"
+    cage=() inside=() jobs=1
+}
+
+try_cage() {
+    "${cage[@]}" "${inside[@]}" true 2>"$logs/namespaces.log"
 }
 
 # Prints how many passed and failed in what a file printed.  Whatever ends a
