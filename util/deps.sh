@@ -172,4 +172,6 @@ if [ "$EUID" -ne 0 ] && ! command -v sudo >/dev/null; then
         "As root: apt-get install --no-install-recommends ${wanted[*]%%|*}"
 fi
 
+as_root true || die "sudo did not let us install: ${wanted[*]%%|*}"
+
 install_packages "${wanted[@]}"
