@@ -262,11 +262,16 @@ class Kafka(kafkatest.TestCase):
                  '\U0010ffff', 'v' * 700000]
         texts.append(''.join(map(chr, range(1, 0x2000))))
 
+        # this consumer would end the name of a header at a zero byte
+
+        headers = [(t[:100].replace('\0', '0'), t[:100]) for t in texts]
+
         for ascii_only in True, False:
             body = json.dumps(
                 [{'value': t, 'key': t[:100], 'headers': [
-                    {'key': t[:100], 'value': t[:100]},
-                    {'key': 'none', 'value': None}]} for t in texts],
+                    {'key': name, 'value': value},
+                    {'key': 'none', 'value': None}]}
+                 for t, (name, value) in zip(texts, headers)],
                 ensure_ascii=ascii_only).encode()
             answer = self.post('bytes', body)
             self.assertEqual(answer.status, 200, answer)
@@ -277,8 +282,8 @@ class Kafka(kafkatest.TestCase):
             self.assertEqual([r.key for r in records],
                              [t[:100].encode() for t in texts])
             self.assertEqual([r.headers for r in records],
-                             [[(t[:100], t[:100].encode()), ('none', None)]
-                              for t in texts])
+                             [[(name, value.encode()), ('none', None)]
+                              for name, value in headers])
 
     def test_order(self):
         self.kafka.topic('order', 4)
@@ -484,19 +489,24 @@ class Kafka(kafkatest.TestCase):
 
     def test_broker_restarts(self):
         self.kafka.topic('restart')
-        self.assertEqual(self.post('restart', {'value': '0'}).status, 200)
+        server = self.serve('message.timeout.ms 2000')
+        self.assertEqual(self.post('restart', {'value': '0'}, server).status,
+                         200)
 
         self.kafka.util('stop', '1')
 
-        start = time.monotonic()
-        answer = self.post('restart', {'value': 'lost'})
-        self.assertIn(answer.status, (503, 504), answer)
-        self.assertLess(time.monotonic() - start, 12)
+        try:
+            start = time.monotonic()
+            answer = self.post('restart', {'value': 'lost'}, server)
+            self.assertIn(answer.status, (503, 504), answer)
+            self.assertLess(time.monotonic() - start, 5)
 
-        self.kafka.util('restart', '1')
+        finally:
+            self.kafka.util('restart', '1')
 
-        kafkatest.wait_for(lambda: self.post('restart', {'value': '1'}).status
-                           == 200, 20, 'the broker is found again')
+        kafkatest.wait_for(
+            lambda: self.post('restart', {'value': '1'}, server).status == 200,
+            20, 'the broker is found again')
         self.assertEqual([r.value for r in self.read('restart')], [b'0', b'1'])
 
 

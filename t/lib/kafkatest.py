@@ -331,7 +331,7 @@ class Kafka:
 
         # not by util/kafka, which takes a second for it
         admin = confluent_kafka.admin.AdminClient(
-            {'bootstrap.servers': self.bootstrap})
+            {'bootstrap.servers': self.bootstrap, 'log_level': 4})
         new = confluent_kafka.admin.NewTopic(
             name, partitions, -1,
             config={k.replace('_', '.'): v for k, v in config.items()})
