@@ -36,6 +36,7 @@ static ngx_uint_t ngx_http_kafka_lex_trailing(ngx_http_kafka_lex_t *lex,
 
 static const char  ngx_http_kafka_lex_utf8[] = "invalid UTF-8 in a string";
 static const char  ngx_http_kafka_lex_lone[] = "lone surrogate in a string";
+static const char  ngx_http_kafka_lex_unfinished[] = "unfinished string";
 static const char  ngx_http_kafka_lex_blank[] =
     "form feed or vertical tab outside a string";
 
@@ -93,6 +94,19 @@ ngx_http_kafka_lex(ngx_http_kafka_lex_t *lex, u_char **pos, u_char *last,
     *offset = base;
 
     return (start == last) ? NGX_DONE : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_kafka_lex_end(ngx_http_kafka_lex_t *lex)
+{
+    if (lex->state == lex_outside) {
+        return NGX_OK;
+    }
+
+    lex->error = ngx_http_kafka_lex_unfinished;
+
+    return NGX_ERROR;
 }
 
 

@@ -47,5 +47,11 @@ typedef struct {
 ngx_int_t ngx_http_kafka_lex(ngx_http_kafka_lex_t *lex, u_char **pos,
     u_char *last, ngx_str_t *piece, off_t *offset);
 
+/*
+ * Ends the text.  Returns NGX_OK, or NGX_ERROR when it ends inside a string:
+ * yajl lets such a one pass after the document.
+ */
+ngx_int_t ngx_http_kafka_lex_end(ngx_http_kafka_lex_t *lex);
+
 
 #endif /* _NGX_HTTP_KAFKA_LEX_H_INCLUDED_ */

@@ -82,6 +82,7 @@ typedef struct {
 static void ngx_http_kafka_parse_cleanup(void *data);
 static ngx_int_t ngx_http_kafka_parse_feed(ngx_http_kafka_parse_t *ps,
     ngx_str_t *piece, off_t offset);
+static ngx_int_t ngx_http_kafka_parse_invalid(ngx_http_kafka_parse_t *ps);
 static ngx_int_t ngx_http_kafka_parse_status(ngx_http_kafka_parse_t *ps,
     yajl_status status, ngx_str_t *piece);
 static ngx_int_t ngx_http_kafka_parse_refuse(ngx_http_kafka_parse_t *ps,
@@ -220,8 +221,7 @@ ngx_http_kafka_parse(ngx_http_kafka_parse_t *ps, u_char *data, size_t len)
         }
 
         if (rc == NGX_ERROR) {
-            return ngx_http_kafka_parse_refuse(ps, "invalid JSON: %s, byte %O",
-                                               ps->lex.error, ps->lex.offset);
+            return ngx_http_kafka_parse_invalid(ps);
         }
 
         rc = ngx_http_kafka_parse_feed(ps, &piece, offset);
@@ -238,6 +238,10 @@ ngx_http_kafka_parse_end(ngx_http_kafka_parse_t *ps)
 {
     ngx_int_t  rc;
     ngx_str_t  comma = ngx_string(",");
+
+    if (ngx_http_kafka_lex_end(&ps->lex) != NGX_OK) {
+        return ngx_http_kafka_parse_invalid(ps);
+    }
 
     if (ps->lex.held) {
         rc = ngx_http_kafka_parse_feed(ps, &comma, ps->lex.comma);
@@ -309,6 +313,14 @@ ngx_http_kafka_parse_feed(ngx_http_kafka_parse_t *ps, ngx_str_t *piece,
     status = yajl_parse(ps->yajl, piece->data, piece->len);
 
     return ngx_http_kafka_parse_status(ps, status, piece);
+}
+
+
+static ngx_int_t
+ngx_http_kafka_parse_invalid(ngx_http_kafka_parse_t *ps)
+{
+    return ngx_http_kafka_parse_refuse(ps, "invalid JSON: %s, byte %O",
+                                       ps->lex.error, ps->lex.offset);
 }
 
 
