@@ -97,10 +97,10 @@ class Life(kafkatest.TestCase):
     def check_quit(self, **kwargs):
         server = self.serve(**kwargs)
         self.warm(server)
-        self.slow(1500)
+        self.slow(500)          # five round trips for a worker that is cold
 
         waiting = [Waiting(server, f'/produce/life/{i}') for i in range(20)]
-        time.sleep(0.5)
+        time.sleep(0.3)
         server.kill(signal.SIGQUIT)
 
         statuses = [w.answer().status for w in waiting]
@@ -243,18 +243,6 @@ class Life(kafkatest.TestCase):
         with open(server.log_path, 'w', encoding='ascii'):
             pass
 
-    def test_reload_without_master(self):
-        server = self.serve(master=False)
-        self.warm(server)
-        server.kill(signal.SIGHUP)
-        wait_for(lambda: 'reconfiguring' in server.log(), what='reload')
-        time.sleep(0.3)
-        self.assertEqual(server.get('/produce/life/m').status, 200)
-        server.kill(signal.SIGHUP)
-        time.sleep(0.3)
-        self.assertEqual(server.get('/produce/life/n').status, 200)
-        self.assertEqual(self.values(), ['warm', 'm', 'n'])
-
     # brokers
 
     def test_brokers_come_later(self):
@@ -275,16 +263,21 @@ class Life(kafkatest.TestCase):
     def test_brokers_go_and_come(self):
         server = self.serve('message.timeout.ms 1000')
 
-        for i in range(3):
+        for i in range(2):
             wait_for(lambda: server.get(f'/produce/life/{i}').status == 200,
                      15, 'the brokers are found')
             self.broker.command('down -1')
             answer = server.post('/produce/life', [{'value': 'lost'}])
-            self.assertEqual(answer.status, 503, answer)
-            self.assertIn('Retry-After', answer.headers)
+
+            # 504 if it went out just before the connection was closed
+
+            self.assertIn(answer.status, (503, 504), answer)
+            if answer.status == 503:
+                self.assertIn('Retry-After', answer.headers)
             self.broker.command('up -1')
 
-        self.assertEqual(self.values(), ['0', '1', '2'])
+        self.assertEqual([v for v in self.values() if v != 'lost'],
+                         ['0', '1'])
 
     def test_a_pause_is_waited_for(self):
         server = self.serve()
