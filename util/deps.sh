@@ -2,6 +2,7 @@
 # Installs the Debian packages that the other scripts need and that are missing.
 #
 #   util/deps.sh GROUP...             groups: build run clang test kafka
+#                                     node
 #   util/deps.sh --missing GROUP...   only prints what is missing, one a line
 #
 # Silent when nothing is missing.  Uses sudo when not root.
@@ -20,11 +21,14 @@ packages() { # group
         test)  echo perl libtest-nginx-perl python3 python3-confluent-kafka kcat \
                     curl nghttp2-client iproute2 procps ;;
         kafka) echo 'default-jre-headless|openjdk-17-jre-headless' maven openssl ;;
-        *)     die "no group \"$1\": build, run, clang, test or kafka" ;;
+        node)  echo nodejs npm ;;
+        *)     die "no group \"$1\": build, run, clang, test, kafka or node" ;;
     esac
 }
 
 installed() { # package
+    # Other packages of Node.js have npm within and exclude Debian's.
+    if [ "$1" = npm ] && command -v npm >/dev/null; then return; fi
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 

@@ -192,7 +192,7 @@ mkdir -p "$build/clang" "$logs"
 
 groups=(build test)
 if [ $# -eq 0 ]; then groups+=(clang); fi
-if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka); fi
+if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka node); fi
 if ! util/deps.sh "${groups[@]}"; then failed=1; finish; fi
 
 ready=yes
@@ -220,7 +220,7 @@ if [ ${#files[@]} -gt 0 ]; then
 fi
 if [ ${#scripts[@]} -gt 0 ]; then
     # The network inside a cage leads nowhere.
-    if util/kafka fetch; then
+    if util/kafka fetch && t/e2e/fetch-client.sh >/dev/null; then
         # One at a time: several brokers at once would be slow to answer.
         run 1 "${scripts[@]}"
     else
