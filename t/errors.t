@@ -498,15 +498,17 @@ message.max.bytes 2000;
 
 
 
-=== TEST 33: after a fatal error there is a new producer
---- mock
-fail 0 OUT_OF_ORDER_SEQUENCE_NUMBER 1
---- cases eval
-[
-    map { [['GET', "/produce/\$TOPIC/$_"], 200] } 'a' .. 'e'
-]
+=== TEST 33: the user's own error page for what the module refuses
+--- config
+    location /produce { kafka_produce main; error_page 400 /mine; }
+    location = /mine { internal; return 400 "mine\n"; }
 --- request
---- SKIP
+POST /produce/$TOPIC
+{"value":1}
+--- error_code: 400
+--- response_body
+mine
+--- no_records: $TOPIC
 
 
 
@@ -522,7 +524,7 @@ GET /lost?t=$TOPIC
 
 
 
-=== TEST 35: a produce location's error leads into itself
+=== TEST 35: a produce location's error leads into a message
 --- config
     location /produce { kafka_produce main; error_page 415 = /produce/$arg_t/e; }
 --- request
@@ -530,19 +532,59 @@ POST /produce/$TOPIC?t=$TOPIC
 {"value":"v"}
 --- more_headers
 Content-Encoding: gzip
---- error_code: 415
---- response_body_like: "status":415
---- no_records: $TOPIC
+--- json_body
+{"topic": "$TOPIC", "partition": 0, "offset": 0, "timestamp": "*"}
+--- records
+{"topic": "$TOPIC", "value": "e"}
 
 
 
 === TEST 36: a subrequest
 --- config
     location /produce { kafka_produce main; }
-    location /guarded { auth_request /produce/$arg_t/asked; return 200 "in\n"; }
-    location /asking { auth_request /produce/$arg_t/asked; try_files /index.html =404; }
+    location /asking { auth_request /produce/$TOPIC/asked; try_files /index.html =404; }
 --- request
-GET /asking?t=$TOPIC
+GET /asking
 --- response_body_like: It works
 --- records
 {"topic": "$TOPIC", "value": "asked"}
+
+
+
+=== TEST 37: a subrequest of a request with a body
+--- config
+    location /produce { kafka_produce main; }
+    location /asking { auth_request /produce/$TOPIC/asked; proxy_pass http://127.0.0.1:$server_port/produce/$TOPIC; }
+--- request
+POST /asking
+{"value":"v"}
+--- json_body
+[{"topic": "$TOPIC", "partition": 0, "offset": 1, "timestamp": "*"}]
+--- records
+{"topic": "$TOPIC", "value": "asked"}
+{"topic": "$TOPIC", "value": "v"}
+
+
+
+=== TEST 38: a produce location's error leads into another
+--- config
+    location /produce { kafka_produce main; error_page 400 /produce/not!a!topic; }
+--- request
+POST /produce/$TOPIC
+{"value":1}
+--- error_code: 400
+--- json_body
+{"error": "~topic", "status": 400}
+--- no_records: $TOPIC
+
+
+
+=== TEST 39: HTTP/2
+--- http2
+--- request
+POST /produce/$TOPIC
+{"value":1}
+--- error_code: 400
+--- response_body_like chop
+^\{"error":"message 0: .*value.*","status":400\}\s*$
+--- no_records: $TOPIC
