@@ -14,6 +14,9 @@
 /* milliseconds between looks at the second queue, as the process exits */
 #define NGX_HTTP_KAFKA_DELIVERY_SLICE    10
 
+/* milliseconds for the reports that came before a deadline */
+#define NGX_HTTP_KAFKA_DRAIN             100
+
 /* lines of librdkafka's log in a window of milliseconds */
 #define NGX_HTTP_KAFKA_LOG_LINES         10
 #define NGX_HTTP_KAFKA_LOG_WINDOW        1000
@@ -133,7 +136,11 @@ ngx_http_kafka_delivery_wait(ngx_http_kafka_producer_t *producer,
         if (event) {
             (void) ngx_http_kafka_delivery_event(producer, event);
 
-        } else if (left <= 0) {
+        }
+
+        /* past the time only what was reported before it is taken */
+
+        if (left <= 0 && (event == NULL || left < -NGX_HTTP_KAFKA_DRAIN)) {
             break;
         }
     }

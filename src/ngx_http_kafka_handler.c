@@ -193,14 +193,17 @@ ngx_http_kafka_handler_encoding(ngx_http_request_t *r)
         }
 
         if (h[i].key.len != sizeof("Content-Encoding") - 1
-            || ngx_strcasecmp(h[i].lowcase_key, (u_char *) "content-encoding")
+            || ngx_strncasecmp(h[i].key.data, (u_char *) "Content-Encoding",
+                               sizeof("Content-Encoding") - 1)
                != 0)
         {
             continue;
         }
 
         if (h[i].value.len == sizeof("identity") - 1
-            && ngx_strcasecmp(h[i].value.data, (u_char *) "identity") == 0)
+            && ngx_strncasecmp(h[i].value.data, (u_char *) "identity",
+                               sizeof("identity") - 1)
+               == 0)
         {
             continue;
         }
@@ -375,7 +378,14 @@ ngx_http_kafka_handler_parse(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     ngx_int_t     rc;
     ngx_chain_t  *cl, *next;
 
-    cl = r->request_body ? r->request_body->bufs : NULL;
+    if (r->request_body == NULL) {
+
+        /* of a subrequest, or discarded before a redirect led here */
+
+        return NGX_OK;
+    }
+
+    cl = r->request_body->bufs;
 
     if (ctx->own_body) {
         r->request_body->bufs = NULL;

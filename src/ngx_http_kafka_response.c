@@ -290,7 +290,7 @@ ngx_http_kafka_response_refusal(ngx_pool_t *pool,
                          "nothing was sent, send it again");
 
     } else {
-        p = ngx_slprintf(p, last, "no Kafka broker can be reached: "
+        p = ngx_slprintf(p, last, "no Kafka broker could be asked in time: "
                          "nothing was sent, try again later");
     }
 
