@@ -57,6 +57,10 @@ static ngx_http_kafka_conf_default_t  ngx_http_kafka_conf_defaults[] = {
     { "linger.ms", "0" },
     { "max.in.flight.requests.per.connection", "2" },
     { "client.id", "nginx" },
+
+    /* librdkafka looks for overdue messages between two attempts only */
+    { "reconnect.backoff.max.ms", "1000" },
+
     { NULL, NULL }
 };
 

@@ -290,29 +290,21 @@ static void
 ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t *event)
 {
-    char                 reason[512];
     rd_kafka_resp_err_t  err;
 
     err = rd_kafka_event_error(event);
 
-    if (err == RD_KAFKA_RESP_ERR__FATAL) {
+    if (rd_kafka_event_error_is_fatal(event)) {
 
         if (producer->fatal) {
             return;
         }
 
-        reason[0] = '\0';
-        err = rd_kafka_fatal_error(producer->rk, reason, sizeof(reason));
-
-        if (err == RD_KAFKA_RESP_ERR_NO_ERROR && producer->alone) {
-            err = rd_kafka_fatal_error(producer->alone, reason,
-                                       sizeof(reason));
-        }
-
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "kafka producer \"%V\": fatal error %s: %s; "
                       "it is replaced", &producer->name,
-                      rd_kafka_err2name(err), reason);
+                      rd_kafka_err2name(err),
+                      rd_kafka_event_error_string(event));
 
         /* what it still holds is reported now, then it is replaced */
 
@@ -341,9 +333,11 @@ ngx_http_kafka_delivery_log(ngx_http_kafka_producer_t *producer,
         return;
     }
 
-    /* a broker that fails is told by an error event, too */
+    /* these are told by error events, too */
 
-    if (ngx_strcmp(facility, "FAIL") == 0) {
+    if (ngx_strcmp(facility, "FAIL") == 0
+        || ngx_strcmp(facility, "FATAL") == 0)
+    {
         return;
     }
 
