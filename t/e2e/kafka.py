@@ -487,6 +487,51 @@ class Kafka(kafkatest.TestCase):
         self.assertFalse(re.search('buffered to a temporary file',
                                    self.server.log()))
 
+    def secure(self, listener, *properties):
+        """A key that only root may read will do, whoever the worker is."""
+
+        self.kafka.topic(listener)
+        server = kafkatest.Nginx(
+            kafkatest.producer(self.kafka.addresses(listener), *properties),
+            SERVER, user='www-data')
+        os.chmod(server.dir, 0o755)
+        self.start(server)
+
+        answer = self.post(listener, {'value': 'v'}, server)
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual([r.value for r in self.read(listener)], [b'v'])
+        return server
+
+    def test_tls(self):
+        tls = os.path.join(self.kafka.dir, 'tls')
+        os.chmod(self.kafka.dir, 0o755)
+        os.chmod(tls, 0o755)
+        os.chmod(os.path.join(tls, 'client.key'), 0o600)
+        self.secure('ssl', 'security.protocol ssl',
+                    f'ssl.ca.location {tls}/ca.pem',
+                    f'ssl.certificate.location {tls}/client.pem',
+                    f'ssl.key.location {tls}/client.key')
+
+    def test_sasl(self):
+        server = self.secure('sasl', 'security.protocol sasl_plaintext',
+                             'sasl.mechanism PLAIN', 'sasl.username test',
+                             'sasl.password test-secret')
+        self.assertNotIn('test-secret', server.log())
+
+    def test_sasl_refused(self):
+        self.kafka.topic('refused')
+        server = kafkatest.Nginx(
+            kafkatest.producer(self.kafka.addresses('sasl'),
+                               'security.protocol sasl_plaintext',
+                               'sasl.mechanism PLAIN', 'sasl.username test',
+                               'sasl.password wr0ng-secret',
+                               'message.timeout.ms 1000'), SERVER)
+        self.start(server)
+        answer = self.post('refused', {'value': 'v'}, server)
+        self.assertEqual(answer.status, 503, answer)
+        self.assertRegex(server.log(), 'uthentication failed')
+        self.assertNotIn('wr0ng-secret', server.log())
+
     def test_broker_restarts(self):
         self.kafka.topic('restart')
         server = self.serve('message.timeout.ms 2000')
@@ -508,6 +553,34 @@ class Kafka(kafkatest.TestCase):
             lambda: self.post('restart', {'value': '1'}, server).status == 200,
             20, 'the broker is found again')
         self.assertEqual([r.value for r in self.read('restart')], [b'0', b'1'])
+
+
+class Cluster(kafkatest.TestCase):
+    """Three nodes, of which one dies."""
+
+    def test_a_node_dies_under_load(self):
+        kafka = kafkatest.Kafka(3)
+        self.addCleanup(kafka.stop)
+        kafka.topic('survivor', 6, min_insync_replicas='2')
+
+        server = self.nginx(kafkatest.producer(kafka.bootstrap))
+        load = kafkatest.Load(server, 'survivor')
+
+        time.sleep(1)
+        kafka.util('kill', '2')
+        time.sleep(4)
+        kafka.util('restart', '2')
+        time.sleep(1)
+        load.stop()
+
+        # each acknowledged message is there, none is there twice
+
+        values = [int(r.value) for r in
+                  kafkatest.read_topic(kafka.bootstrap, 'survivor')]
+        self.assertEqual(load.acknowledged - set(values), set())
+        self.assertEqual(len(values), len(set(values)))
+        self.assertLessEqual(set(load.answers), {200, 503, 504}, load.answers)
+        self.assertGreater(load.answers[200], 100)
 
 
 if __name__ == '__main__':

@@ -3,7 +3,6 @@
 leave, and what it costs.
 """
 
-import collections
 import concurrent.futures
 import http.client
 import os
@@ -12,48 +11,13 @@ import signal
 import socket
 import struct
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 '../lib'))
 
 import kafkatest
-from kafkatest import wait_for
-
-
-class Load:
-    """Clients that post numbers to a topic, one after another, until told."""
-
-    def __init__(self, server, topic, clients=8):
-        self.server = server
-        self.topic = topic
-        self.going = True
-        self.sent = 0
-        self.answers = collections.Counter()
-        self.lock = threading.Lock()
-        self.threads = [threading.Thread(target=self.run)
-                        for _ in range(clients)]
-        for thread in self.threads:
-            thread.start()
-
-    def run(self):
-        while self.going:
-            with self.lock:
-                number = self.sent
-                self.sent += 1
-            try:
-                status = self.server.get(
-                    f'/produce/{self.topic}/{number}').status
-            except (OSError, http.client.HTTPException) as e:
-                status = repr(e)
-            with self.lock:
-                self.answers[status] += 1
-
-    def stop(self):
-        self.going = False
-        for thread in self.threads:
-            thread.join()
+from kafkatest import Load, wait_for
 
 
 class Waiting:
@@ -321,7 +285,7 @@ class Life(kafkatest.TestCase):
 
         for _ in range(5):
             time.sleep(0.3)
-            self.broker.command('fail 0 CLUSTER_AUTHORIZATION_FAILED 1')
+            self.broker.command('fail 0 OUT_OF_ORDER_SEQUENCE_NUMBER 1')
 
         time.sleep(0.5)
         load.stop()

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -94,7 +95,7 @@ class Nginx:
     """An nginx with one server: what `server` says, on a port of its own."""
 
     def __init__(self, http_block, server, main='', workers=1, master=True,
-                 listen=''):
+                 listen='', user='root'):
         self.dir = tempfile.mkdtemp(prefix='nginx-')
         self.port = free_port()
         self.log_path = os.path.join(self.dir, 'error.log')
@@ -104,12 +105,13 @@ class Nginx:
         self.workers = workers
         self.master = master
         self.listen = listen
+        self.user = user
         self.write(http_block, server)
 
     def write(self, http_block, server):
         load = '\n'.join(f'load_module {os.path.abspath(m)};'
                          for m in MODULES.split())
-        user = 'user root;' if os.geteuid() == 0 else ''
+        user = f'user {self.user};' if os.geteuid() == 0 else ''
         temp = '\n'.join(f'{name}_temp_path {self.dir}/{name};' for name in
                          ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
 
@@ -254,6 +256,43 @@ http {{
         return done.stdout
 
 
+class Load:
+    """Clients that post numbers to a topic, one after another, until told."""
+
+    def __init__(self, server, topic, clients=8):
+        self.server = server
+        self.topic = topic
+        self.going = True
+        self.sent = 0
+        self.answers = collections.Counter()
+        self.acknowledged = set()
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self.run)
+                        for _ in range(clients)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self):
+        while self.going:
+            with self.lock:
+                number = self.sent
+                self.sent += 1
+            try:
+                status = self.server.get(
+                    f'/produce/{self.topic}/{number}').status
+            except (OSError, http.client.HTTPException) as e:
+                status = repr(e)
+            with self.lock:
+                self.answers[status] += 1
+                if status == 200:
+                    self.acknowledged.add(number)
+
+    def stop(self):
+        self.going = False
+        for thread in self.threads:
+            thread.join()
+
+
 def read_response(s):
     answer = http.client.HTTPResponse(s)
     answer.begin()
@@ -313,7 +352,7 @@ class Kafka:
 
         try:
             self.util('start', str(nodes))
-            self.bootstrap = self.util('bootstrap')
+            self.bootstrap = self.addresses()
         except BaseException:
             self.stop()
             raise
@@ -325,6 +364,9 @@ class Kafka:
                            stdin=subprocess.DEVNULL, stdout=out)
             out.seek(0)
             return out.read().strip()
+
+    def addresses(self, listener='plaintext'):
+        return self.util('bootstrap', listener)
 
     def topic(self, name, partitions=1, **config):
         """Creates a topic: in a config's name, _ stands for a full stop."""
