@@ -364,8 +364,10 @@ ngx_http_kafka_conf_set(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
                           errstr, sizeof(errstr))
         != RD_KAFKA_CONF_OK)
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "kafka property \"%V\": %s",
-                           name, errstr);
+        /* some of librdkafka's words end with a line feed */
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "kafka property \"%V\": %*s",
+                           name, strcspn(errstr, "\n"), errstr);
         return NGX_ERROR;
     }
 
