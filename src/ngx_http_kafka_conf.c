@@ -31,12 +31,16 @@ static rd_kafka_conf_t *ngx_http_kafka_conf_create(ngx_conf_t *cf);
 static void ngx_http_kafka_conf_cleanup(void *data);
 static char *ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
+static void ngx_http_kafka_conf_one_value(ngx_conf_t *cf,
+    ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name);
 static ngx_int_t ngx_http_kafka_conf_allowed(ngx_conf_t *cf,
     ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name);
 static ngx_int_t ngx_http_kafka_conf_consumer_only(ngx_conf_t *cf,
     ngx_str_t *name);
 static ngx_int_t ngx_http_kafka_conf_set(ngx_conf_t *cf,
     ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name, ngx_str_t *value);
+static ngx_uint_t ngx_http_kafka_conf_cut(rd_kafka_conf_t *conf,
+    ngx_str_t *name, ngx_str_t *value);
 static ngx_int_t ngx_http_kafka_conf_set_key(ngx_conf_t *cf,
     ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *value);
 static u_char *ngx_http_kafka_conf_read_file(ngx_conf_t *cf, ngx_str_t *name);
@@ -223,9 +227,7 @@ ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     value = cf->args->elts;
 
     if (cf->args->nelts != 2) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "kafka property \"%V\" must have one value",
-                           &value[0]);
+        ngx_http_kafka_conf_one_value(cf, ctx, &value[0]);
         return NGX_CONF_ERROR;
     }
 
@@ -251,6 +253,27 @@ ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* what is taken for a name may be the rest of a secret without quotes */
+
+static void
+ngx_http_kafka_conf_one_value(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
+    ngx_str_t *name)
+{
+    size_t  size;
+
+    if (rd_kafka_conf_get(ctx->conf, (char *) name->data, NULL, &size)
+        == RD_KAFKA_CONF_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "kafka property \"%V\" must have one value", name);
+        return;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "a kafka property must have a name and one value");
 }
 
 
@@ -371,6 +394,13 @@ ngx_http_kafka_conf_set(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
         return NGX_ERROR;
     }
 
+    if (ngx_http_kafka_conf_cut(ctx->conf, name, value)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "kafka property \"%V\" must be a plain number",
+                           name);
+        return NGX_ERROR;
+    }
+
     if (ngx_strcmp(name->data, "bootstrap.servers") == 0
         || ngx_strcmp(name->data, "metadata.broker.list") == 0
         || (ngx_strcmp(name->data, "test.mock.num.brokers") == 0
@@ -390,6 +420,26 @@ ngx_http_kafka_conf_set(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
     }
 
     return NGX_OK;
+}
+
+
+/* librdkafka takes the digits of "10s" for milliseconds and drops the rest */
+
+static ngx_uint_t
+ngx_http_kafka_conf_cut(rd_kafka_conf_t *conf, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    char    kept[64];
+    size_t  size, digits;
+
+    size = sizeof(kept);
+    digits = strspn((char *) value->data, "0123456789");
+
+    return digits > 0 && digits < value->len && value->data[digits] != '.'
+           && rd_kafka_conf_get(conf, (char *) name->data, kept, &size)
+              == RD_KAFKA_CONF_OK
+           && strlen(kept) == digits
+           && ngx_strncmp(kept, value->data, digits) == 0;
 }
 
 

@@ -377,10 +377,16 @@ ngx_http_kafka_parse_refuse(ngx_http_kafka_parse_t *ps, const char *fmt, ...)
 }
 
 
+/* of the byte that yajl stopped at, and counts as consumed */
+
 static off_t
 ngx_http_kafka_parse_offset(ngx_http_kafka_parse_t *ps)
 {
-    return ps->base + (off_t) yajl_get_bytes_consumed(ps->yajl);
+    size_t  consumed;
+
+    consumed = yajl_get_bytes_consumed(ps->yajl);
+
+    return ps->base + (consumed ? consumed - 1 : 0);
 }
 
 

@@ -206,6 +206,10 @@ ngx_http_kafka_route_key(ngx_http_request_t *r, ngx_pool_t *pool,
     u_char     *p, *last, *end;
     ngx_int_t   rc;
 
+    if (r->args.len == 0) {
+        return NGX_OK;
+    }
+
     p = r->args.data;
     last = p + r->args.len;
 
