@@ -265,7 +265,7 @@ ngx_http_kafka_conf_one_value(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
     size_t  size;
 
     if (rd_kafka_conf_get(ctx->conf, (char *) name->data, NULL, &size)
-        == RD_KAFKA_CONF_OK)
+        != RD_KAFKA_CONF_UNKNOWN)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "kafka property \"%V\" must have one value", name);
