@@ -31,12 +31,9 @@ static rd_kafka_conf_t *ngx_http_kafka_conf_create(ngx_conf_t *cf);
 static void ngx_http_kafka_conf_cleanup(void *data);
 static char *ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
-static void ngx_http_kafka_conf_one_value(ngx_conf_t *cf,
-    ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name);
 static ngx_int_t ngx_http_kafka_conf_allowed(ngx_conf_t *cf,
     ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name);
-static ngx_int_t ngx_http_kafka_conf_consumer_only(ngx_conf_t *cf,
-    ngx_str_t *name);
+static char ngx_http_kafka_conf_owner(ngx_str_t *name);
 static ngx_int_t ngx_http_kafka_conf_set(ngx_conf_t *cf,
     ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name, ngx_str_t *value);
 static ngx_uint_t ngx_http_kafka_conf_cut(rd_kafka_conf_t *conf,
@@ -227,7 +224,19 @@ ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     value = cf->args->elts;
 
     if (cf->args->nelts != 2) {
-        ngx_http_kafka_conf_one_value(cf, ctx, &value[0]);
+
+        /* an unknown name may be the rest of a secret without quotes */
+
+        if (ngx_http_kafka_conf_owner(&value[0])) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "kafka property \"%V\" must have one value",
+                               &value[0]);
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "a kafka property must "
+                               "have a name and one value");
+        }
+
         return NGX_CONF_ERROR;
     }
 
@@ -235,9 +244,7 @@ ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
         return ngx_conf_include(cf, dummy, conf);
     }
 
-    if (ngx_http_kafka_conf_allowed(cf, ctx, &value[0]) != NGX_OK
-        || ngx_http_kafka_conf_consumer_only(cf, &value[0]) != NGX_OK)
-    {
+    if (ngx_http_kafka_conf_allowed(cf, ctx, &value[0]) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -253,27 +260,6 @@ ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     }
 
     return NGX_CONF_OK;
-}
-
-
-/* what is taken for a name may be the rest of a secret without quotes */
-
-static void
-ngx_http_kafka_conf_one_value(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
-    ngx_str_t *name)
-{
-    size_t  size;
-
-    if (rd_kafka_conf_get(ctx->conf, (char *) name->data, NULL, &size)
-        != RD_KAFKA_CONF_UNKNOWN)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "kafka property \"%V\" must have one value", name);
-        return;
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "a kafka property must have a name and one value");
 }
 
 
@@ -295,6 +281,12 @@ ngx_http_kafka_conf_allowed(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
         }
     }
 
+    if (ngx_http_kafka_conf_owner(name) == 'C') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "kafka property \"%V\" is a consumer's", name);
+        return NGX_ERROR;
+    }
+
     for (refused = ngx_http_kafka_conf_refused; refused->name.len; refused++) {
         if (ngx_strcmp(refused->name.data, name->data) == 0) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -309,66 +301,54 @@ ngx_http_kafka_conf_allowed(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
 
 
 /*
- * librdkafka takes a consumer's properties for a producer without a word;
- * only the table it prints tells whose a property is: "name | C | ..."
+ * 'C' for a consumer's property, which librdkafka takes for a producer without
+ * a word, 'P' or '*' for others, 0 for an unknown one.  Only the table that
+ * librdkafka prints tells: "name | C | ...".
  */
 
-static ngx_int_t
-ngx_http_kafka_conf_consumer_only(ngx_conf_t *cf, ngx_str_t *name)
+static char
+ngx_http_kafka_conf_owner(ngx_str_t *name)
 {
-    FILE       *fp;
-    char       *text, *line, *p;
-    size_t      size;
-    ngx_uint_t  consumer;
+    FILE    *fp;
+    char    *text, *p, owner;
+    size_t   size;
 
     fp = open_memstream(&text, &size);
     if (fp == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "open_memstream() failed");
-        return NGX_ERROR;
+        return 0;
     }
 
     rd_kafka_conf_properties_show(fp);
 
     if (fclose(fp) != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno, "fclose() failed");
         free(text);
-        return NGX_ERROR;
+        return 0;
     }
 
-    consumer = 0;
+    owner = 0;
 
-    for (line = text; *line; line = p + 1) {
-        p = strchr(line, '\n');
-        if (p == NULL) {
+    for (p = text; p && *p; p = strchr(p, '\n')) {
+
+        if (*p == '\n') {
+            p++;
+        }
+
+        if (ngx_strncmp(p, name->data, name->len) == 0
+            && p[name->len] == ' ')
+        {
+            p = strchr(p, '|');
+
+            if (p) {
+                owner = p[1 + strspn(p + 1, " ")];
+            }
+
             break;
         }
-
-        if (ngx_strncmp(line, name->data, name->len) != 0
-            || line[name->len] != ' ')
-        {
-            continue;
-        }
-
-        line = strchr(line, '|');
-
-        if (line && line < p) {
-            for (line++; *line == ' '; line++) { /* void */ }
-            consumer = (*line == 'C');
-        }
-
-        break;
     }
 
     free(text);
 
-    if (consumer) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "kafka property \"%V\" is a consumer's", name);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return owner;
 }
 
 
