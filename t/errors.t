@@ -588,3 +588,44 @@ POST /produce/$TOPIC
 --- response_body_like chop
 ^\{"error":"message 0: .*value.*","status":400\}\s*$
 --- no_records: $TOPIC
+
+
+
+=== TEST 40: a request larger than the producer's queue
+--- producer
+queue.buffering.max.messages 2;
+--- request
+POST /produce/$TOPIC
+[{"value":"a"},{"value":"b"},{"value":"c"},{"value":"d"},{"value":"e"}]
+--- json_body
+[{"topic": "$TOPIC", "partition": 0, "offset": 0, "timestamp": "*"},
+ {"topic": "$TOPIC", "partition": 0, "offset": 1, "timestamp": "*"},
+ {"topic": "$TOPIC", "partition": 0, "offset": 2, "timestamp": "*"},
+ {"topic": "$TOPIC", "partition": 0, "offset": 3, "timestamp": "*"},
+ {"topic": "$TOPIC", "partition": 0, "offset": 4, "timestamp": "*"}]
+--- records
+{"topic": "$TOPIC", "value": "a"}
+{"topic": "$TOPIC", "value": "b"}
+{"topic": "$TOPIC", "value": "c"}
+{"topic": "$TOPIC", "value": "d"}
+{"topic": "$TOPIC", "value": "e"}
+
+
+
+=== TEST 41: the producer's queue stays full
+--- producer
+queue.buffering.max.messages 2;
+message.timeout.ms 1000;
+--- mock
+topic $TOPIC-p 2
+leader $TOPIC-p 0 -1
+leader $TOPIC-p 1 -1
+--- request
+POST /produce/$TOPIC-p
+[{"value":"a"},{"value":"b"},{"value":"c"}]
+--- error_code: 503
+--- raw_response_headers_like chop
+\r\nRetry-After: \d+\r\n
+--- response_body_like chop
+^\{"error":".+","status":503\b
+--- no_records: $TOPIC-p

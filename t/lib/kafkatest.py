@@ -141,6 +141,8 @@ http {{
         self.process = subprocess.Popen(
             [NGINX, '-e', self.log_path, '-p', self.dir, '-c', self.conf])
         wait_for(self.accepts, what='nginx starts')
+        wait_for(lambda: len(self.worker_pids()) == (
+            self.workers if self.master else 1), what='workers start')
         return self
 
     def accepts(self):
