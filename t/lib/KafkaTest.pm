@@ -141,10 +141,11 @@ END
 
     # so that a change there is a change of what Test::Nginx compares
 
-    my $rest = join "\0", map { defined $block->$_ ? $block->$_ : "\0" }
+    my $rest = join "\0",
+                   map { defined $block->$_ ? $block->$_ : "\0" }
                    qw(http_config main_config user_files http2);
-    $block->set_value('config', $block->config . "# "
-                      . Digest::MD5::md5_hex(Encode::encode_utf8($rest)) . "\n");
+    my $digest = Digest::MD5::md5_hex(Encode::encode_utf8($rest));
+    $block->set_value('config', $block->config . "# $digest\n");
 
     if (defined $block->json_body && !defined $block->raw_response_headers_like)
     {
@@ -387,7 +388,7 @@ sub check_records($$) {
 sub topic_records($) {
     my ($topic) = @_;
 
-    open my $kcat, '-|', 'timeout', '20', 'kcat', '-C', '-J', '-e', '-q', '-o', 'beginning',
+    open my $kcat, '-|', qw(timeout 20 kcat -C -J -e -q -o beginning),
         '-X', 'fetch.wait.max.ms=10', '-b', $ENV{TEST_NGINX_KAFKA},
         '-t', $topic or die "kcat: $!";
 
