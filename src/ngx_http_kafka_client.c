@@ -7,8 +7,15 @@
 #include <ngx_http_kafka_client.h>
 
 
+/* milliseconds */
+#define NGX_HTTP_KAFKA_CLIENT_TASK    1000
+#define NGX_HTTP_KAFKA_CLIENT_MOMENT  200
+
+
 static void ngx_http_kafka_client_destroy_task(void *data, ngx_log_t *log);
 static void ngx_http_kafka_client_destroyed(ngx_event_t *ev);
+static ngx_int_t ngx_http_kafka_client_destroy(rd_kafka_t *rk,
+    ngx_msec_t timeout, ngx_log_t *log);
 static void *ngx_http_kafka_client_destroy_thread(void *data);
 
 
@@ -42,7 +49,7 @@ ngx_http_kafka_client_destroy_later(ngx_thread_pool_t *tp, rd_kafka_t *rk)
         goto failed;
     }
 
-    task = ngx_thread_task_alloc(pool, sizeof(ngx_pool_t *));
+    task = ngx_thread_task_alloc(pool, 0);
     if (task == NULL) {
         ngx_destroy_pool(pool);
         goto failed;
@@ -74,7 +81,13 @@ ngx_http_kafka_client_destroy_task(void *data, ngx_log_t *log)
 {
     ngx_log_debug0(NGX_LOG_DEBUG_CORE, log, 0, "kafka destroy client");
 
-    rd_kafka_destroy(data);
+    /*
+     * a name that cannot be resolved holds a client for many seconds: an exit
+     * joins the threads of the pool, and must not wait that long
+     */
+
+    (void) ngx_http_kafka_client_destroy(data, NGX_HTTP_KAFKA_CLIENT_TASK,
+                                         log);
 }
 
 
@@ -86,7 +99,24 @@ ngx_http_kafka_client_destroyed(ngx_event_t *ev)
 
 
 ngx_int_t
-ngx_http_kafka_client_destroy_within(rd_kafka_t *rk, ngx_msec_t timeout)
+ngx_http_kafka_client_destroy_until(rd_kafka_t *rk, ngx_msec_t until)
+{
+    ngx_msec_int_t  left;
+
+    ngx_time_update();
+    left = (ngx_msec_int_t) (until - ngx_current_msec);
+
+    return ngx_http_kafka_client_destroy(rk,
+                                 ngx_max(left, NGX_HTTP_KAFKA_CLIENT_MOMENT),
+                                 ngx_cycle->log);
+}
+
+
+/* in a thread that may outlast the wait for it; any thread */
+
+static ngx_int_t
+ngx_http_kafka_client_destroy(rd_kafka_t *rk, ngx_msec_t timeout,
+    ngx_log_t *log)
 {
     int              err;
     pthread_t        tid;
@@ -94,8 +124,7 @@ ngx_http_kafka_client_destroy_within(rd_kafka_t *rk, ngx_msec_t timeout)
 
     err = pthread_create(&tid, NULL, ngx_http_kafka_client_destroy_thread, rk);
     if (err) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, err,
-                      "pthread_create() failed");
+        ngx_log_error(NGX_LOG_ERR, log, err, "pthread_create() failed");
         return NGX_AGAIN;
     }
 

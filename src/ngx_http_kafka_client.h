@@ -32,11 +32,12 @@ void ngx_http_kafka_client_destroy_later(ngx_thread_pool_t *tp,
     rd_kafka_t *rk);
 
 /*
- * Destroys a client as the process exits.  Returns NGX_OK, or NGX_AGAIN when
- * that would last over timeout milliseconds: the client is left as it is.
+ * Destroys a client as the process exits, and waits for that until the time
+ * (as ngx_current_msec), or a moment.  Returns NGX_OK, or NGX_AGAIN when it
+ * takes longer: the client is left alone.  Event loop.
  */
-ngx_int_t ngx_http_kafka_client_destroy_within(rd_kafka_t *rk,
-    ngx_msec_t timeout);
+ngx_int_t ngx_http_kafka_client_destroy_until(rd_kafka_t *rk,
+    ngx_msec_t until);
 
 
 #endif /* _NGX_HTTP_KAFKA_CLIENT_H_INCLUDED_ */

@@ -72,6 +72,8 @@ static ngx_http_kafka_conf_refused_t  ngx_http_kafka_conf_refused[] = {
     { ngx_string("transactional.id"), "transactions are not supported" },
     { ngx_string("request.required.acks"),
       "its name here is \"acks\", and it is always \"all\"" },
+    { ngx_string("enabled_events"),
+      "delivery reports come as events, and only these are served" },
     { ngx_string("log.queue"), "librdkafka's log goes to nginx's" },
     { ngx_string("internal.termination.signal"),
       "signals belong to nginx" },
@@ -528,7 +530,7 @@ static char *
 ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_conf_ctx_t *ctx)
 {
-    char       value[8];
+    char       value[64];
     size_t     size;
     ngx_int_t  timeout, max;
 
@@ -536,6 +538,18 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "kafka producer \"%V\" has no "
                            "\"bootstrap.servers\"", &producer->name);
+        return NGX_CONF_ERROR;
+    }
+
+    size = sizeof(value);
+
+    if (rd_kafka_conf_get(ctx->conf, "sasl.mechanisms", value, &size)
+        == RD_KAFKA_CONF_OK
+        && ngx_strcasecmp((u_char *) value, (u_char *) "OAUTHBEARER") == 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "kafka producer \"%V\": the SASL mechanism "
+                           "OAUTHBEARER is not supported", &producer->name);
         return NGX_CONF_ERROR;
     }
 

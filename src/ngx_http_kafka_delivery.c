@@ -11,7 +11,8 @@
 /* reports served before the loop's other events have their turn */
 #define NGX_HTTP_KAFKA_DELIVERY_TURN     2000
 
-/* milliseconds between looks at the second queue, as the process exits */
+/* milliseconds to wait at a time, as the process exits; with two queues */
+#define NGX_HTTP_KAFKA_DELIVERY_WAIT     1000
 #define NGX_HTTP_KAFKA_DELIVERY_SLICE    10
 
 /* milliseconds for the reports that came before a deadline */
@@ -125,11 +126,9 @@ ngx_http_kafka_delivery_wait(ngx_http_kafka_producer_t *producer,
         ngx_time_update();
 
         left = (ngx_msec_int_t) (until - ngx_current_msec);
-        wait = ngx_max(left, 0);
-
-        if (producer->alone_queue) {
-            wait = ngx_min(wait, NGX_HTTP_KAFKA_DELIVERY_SLICE);
-        }
+        wait = producer->alone_queue ? NGX_HTTP_KAFKA_DELIVERY_SLICE
+                                     : NGX_HTTP_KAFKA_DELIVERY_WAIT;
+        wait = ngx_max(ngx_min(left, wait), 0);
 
         event = ngx_http_kafka_delivery_poll(producer, (int) wait);
 

@@ -120,7 +120,8 @@ ngx_http_kafka_handler_ctx(ngx_http_request_t *r)
     cln->handler = ngx_http_kafka_handler_cleanup;
 
     ctx->batch->handler = ngx_http_kafka_handler_done;
-    ctx->batch->data = r;
+    ctx->batch->data = ctx;
+    ctx->request = r;
 
     ngx_http_set_ctx(r, ctx, ngx_http_kafka_module);
 
@@ -541,9 +542,18 @@ ngx_http_kafka_handler_done(ngx_http_kafka_batch_t *batch)
     ngx_http_request_t    *r;
     ngx_http_kafka_ctx_t  *ctx;
 
-    r = batch->data;
+    ctx = batch->data;
+    r = ctx->request;
     c = r->connection;
-    ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
+
+    if (ngx_http_get_module_ctx(r, ngx_http_kafka_module) != ctx) {
+
+        /* the request was redirected while it waited: not its answer now */
+
+        ctx->batch = NULL;
+        ngx_http_kafka_batch_leave(batch);
+        return;
+    }
 
     ngx_http_set_log_request(c->log, r);
 
@@ -570,7 +580,7 @@ ngx_http_kafka_handler_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
         rc = ngx_http_kafka_response_refusal(r->pool, batch, &status,
                                              &ctx->error);
 
-    } else if (batch->failed || batch->pending) {
+    } else if (batch->acked != batch->nrecords) {
         rc = ngx_http_kafka_response_results(r->pool, batch, &status,
                                              &ctx->error);
 
@@ -605,6 +615,9 @@ ngx_http_kafka_handler_send_response(ngx_http_request_t *r,
     ngx_chain_t   out;
 
     ctx->answered = 1;
+
+    /* the records are in Kafka whatever If-Match and the like ask for */
+    r->disable_not_modified = 1;
 
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_length_n = ctx->body.len;

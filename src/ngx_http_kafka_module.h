@@ -32,6 +32,7 @@ typedef struct {
 
 typedef struct {
     ngx_http_kafka_route_t       route;
+    ngx_http_request_t          *request;
     ngx_http_kafka_batch_t      *batch;      /* NULL once it was left */
     ngx_http_kafka_parse_t      *parse;
 

@@ -10,7 +10,7 @@
 
 
 #define NGX_HTTP_KAFKA_PARSE_DEPTH  64
-#define NGX_HTTP_KAFKA_PARSE_ERROR  256
+#define NGX_HTTP_KAFKA_PARSE_ERROR  512
 
 
 typedef enum {
@@ -87,7 +87,6 @@ static ngx_int_t ngx_http_kafka_parse_status(ngx_http_kafka_parse_t *ps,
     yajl_status status, ngx_str_t *piece);
 static ngx_int_t ngx_http_kafka_parse_refuse(ngx_http_kafka_parse_t *ps,
     const char *fmt, ...);
-static off_t ngx_http_kafka_parse_offset(ngx_http_kafka_parse_t *ps);
 static ngx_int_t ngx_http_kafka_parse_copy(ngx_http_kafka_parse_t *ps,
     ngx_str_t *dst, const u_char *data, size_t len);
 static ngx_http_kafka_parse_field_e ngx_http_kafka_parse_field(
@@ -328,6 +327,7 @@ static ngx_int_t
 ngx_http_kafka_parse_status(ngx_http_kafka_parse_t *ps, yajl_status status,
     ngx_str_t *piece)
 {
+    off_t    offset;
     u_char  *text, *p;
 
     if (status == yajl_status_ok) {
@@ -346,9 +346,23 @@ ngx_http_kafka_parse_status(ngx_http_kafka_parse_t *ps, yajl_status status,
     for (p = text; *p && *p != LF; p++) { /* void */ }
     *p = '\0';
 
+    offset = ps->base;
+
+    if (piece) {
+        offset += yajl_get_bytes_consumed(ps->yajl);
+
+        /* yajl counts what it understood, and here what it did not, too */
+
+        if ((ngx_strncmp(text, "parse error", 11) == 0
+             && ngx_strstr(text, "after key and value") == NULL)
+            || ngx_strstr(text, "invalid char in json") != NULL)
+        {
+            offset--;
+        }
+    }
+
     (void) ngx_http_kafka_parse_refuse(ps, "invalid JSON: %s, byte %O", text,
-                                       piece ? ngx_http_kafka_parse_offset(ps)
-                                             : ps->base);
+                                       offset);
     yajl_free_error(ps->yajl, text);
 
     return NGX_DECLINED;
@@ -374,19 +388,6 @@ ngx_http_kafka_parse_refuse(ngx_http_kafka_parse_t *ps, const char *fmt, ...)
     }
 
     return NGX_DECLINED;
-}
-
-
-/* of the byte that yajl stopped at, and counts as consumed */
-
-static off_t
-ngx_http_kafka_parse_offset(ngx_http_kafka_parse_t *ps)
-{
-    size_t  consumed;
-
-    consumed = yajl_get_bytes_consumed(ps->yajl);
-
-    return ps->base + (consumed ? consumed - 1 : 0);
 }
 
 
@@ -437,8 +438,6 @@ ngx_http_kafka_parse_null(void *ctx)
 static int
 ngx_http_kafka_parse_boolean(void *ctx, int value)
 {
-    (void) value;
-
     return ngx_http_kafka_parse_value(ctx, type_other, NULL, 0) == NGX_OK;
 }
 
@@ -581,7 +580,8 @@ ngx_http_kafka_parse_open(ngx_http_kafka_parse_t *ps)
         return ngx_http_kafka_parse_refuse(ps,
                               "JSON is nested deeper than %d levels, byte %O",
                               NGX_HTTP_KAFKA_PARSE_DEPTH,
-                              ngx_http_kafka_parse_offset(ps));
+                              ps->base - 1
+                              + (off_t) yajl_get_bytes_consumed(ps->yajl));
     }
 
     return NGX_OK;
@@ -882,6 +882,12 @@ ngx_http_kafka_parse_end_topic(ngx_http_kafka_parse_t *ps)
         ps->record->target = ps->target;
 
         return NGX_OK;
+    }
+
+    if (ps->topic.data == NULL) {
+        return ngx_http_kafka_parse_refuse(ps,
+                "message %ui: field \"topic\" is missing, the path names none",
+                ps->batch->nrecords);
     }
 
     if (!ngx_http_kafka_topic_name_valid(&ps->topic)) {

@@ -14,7 +14,9 @@
 #define NGX_HTTP_KAFKA_PRODUCER_RETRY    1000
 #define NGX_HTTP_KAFKA_PRODUCER_GRACE    2000
 #define NGX_HTTP_KAFKA_PRODUCER_PURGE    200
-#define NGX_HTTP_KAFKA_PRODUCER_END      200
+
+/* what librdkafka adds to a record's size: lengths, timestamp, attributes */
+#define NGX_HTTP_KAFKA_RECORD_OVERHEAD   36
 
 /* records handed over before the loop's other events have their turn */
 #define NGX_HTTP_KAFKA_PRODUCER_TURN     2000
@@ -30,6 +32,7 @@ static ngx_int_t ngx_http_kafka_producer_resolve(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
 static ngx_int_t ngx_http_kafka_producer_fits(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
+static size_t ngx_http_kafka_producer_varint(size_t len);
 static void ngx_http_kafka_producer_resolved(ngx_http_kafka_target_t *target);
 static void ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch);
@@ -57,7 +60,7 @@ static void ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
 static void ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
     ngx_msec_t until);
 static void ngx_http_kafka_producer_destroy(
-    ngx_http_kafka_producer_t *producer, ngx_msec_t timeout);
+    ngx_http_kafka_producer_t *producer, ngx_msec_t until);
 static void ngx_http_kafka_producer_forget(ngx_http_kafka_batch_t *batch);
 static void ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch);
 
@@ -69,6 +72,10 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
 
     if (producer->rk) {
         return NGX_OK;
+    }
+
+    if (producer->closing) {
+        return NGX_ERROR;
     }
 
     if (!producer->started) {
@@ -143,14 +150,19 @@ ngx_http_kafka_producer_side(ngx_http_kafka_producer_t *producer)
     const char               *inside[] = { "test.mock.num.brokers" };
     rd_kafka_mock_cluster_t  *mock;
 
+    mock = rd_kafka_handle_mock_cluster(producer->rk);
+
     if (producer->side) {
-        return NGX_OK;
+
+        if (mock == NULL || producer->topics.lookup) {
+            return NGX_OK;
+        }
+
+        rd_kafka_conf_destroy(producer->side);
     }
 
     producer->side = rd_kafka_conf_dup_filter(producer->conf, 1, inside);
     producer->topics.conf = producer->side;
-
-    mock = rd_kafka_handle_mock_cluster(producer->rk);
 
     if (mock
         && rd_kafka_conf_set(producer->side, "bootstrap.servers",
@@ -209,6 +221,11 @@ ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
 {
     ngx_int_t  rc;
 
+    if (producer->closing) {
+        batch->err = RD_KAFKA_RESP_ERR__DESTROY;
+        return NGX_DECLINED;
+    }
+
     if (ngx_http_kafka_producer_fits(producer, batch) != NGX_OK) {
         return NGX_DECLINED;
     }
@@ -255,10 +272,14 @@ ngx_http_kafka_producer_fits(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t  *record;
 
     for (record = batch->records; record; record = record->next) {
-        size = record->key.len + record->value.len;
+        size = NGX_HTTP_KAFKA_RECORD_OVERHEAD + record->key.len
+               + record->value.len;
 
         for (header = record->headers; header; header = header->next) {
-            size += header->key.len + header->value.len;
+            size += ngx_http_kafka_producer_varint(header->key.len)
+                    + header->key.len
+                    + ngx_http_kafka_producer_varint(header->value.len)
+                    + header->value.len;
         }
 
         if (size > producer->message_max) {
@@ -270,6 +291,23 @@ ngx_http_kafka_producer_fits(ngx_http_kafka_producer_t *producer,
     }
 
     return NGX_OK;
+}
+
+
+/* the bytes that Kafka's record format spends on a length */
+
+static size_t
+ngx_http_kafka_producer_varint(size_t len)
+{
+    size_t  n;
+
+    /* a sign takes the lowest bit */
+
+    for (n = 1, len >>= 6; len; len >>= 7) {
+        n++;
+    }
+
+    return n;
 }
 
 
@@ -539,29 +577,35 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
 {
     ngx_http_kafka_batch_t       *batch;
     ngx_http_kafka_record_t      *record;
-    rd_kafka_timestamp_type_t     type;
+    rd_kafka_resp_err_t           err;
 
     record = msg->_private;
     batch = record->batch;
+    err = msg->err;
 
-    if (ngx_http_kafka_producer_shared_blame(msg->err)
-        && !record->alone
-        && ngx_http_kafka_producer_produce_alone(producer, record,
-                                                 msg->partition)
-           == NGX_OK)
-    {
-        return;
+    if (ngx_http_kafka_producer_shared_blame(err) && !record->alone) {
+
+        if (ngx_http_kafka_producer_produce_alone(producer, record,
+                                                  msg->partition)
+            == NGX_OK)
+        {
+            return;
+        }
+
+        /* whether it was to blame will not be known */
+
+        err = RD_KAFKA_RESP_ERR__QUEUE_FULL;
     }
 
     producer->pending--;
     batch->pending--;
 
-    if (msg->err) {
-        ngx_http_kafka_batch_fail(record, msg->err,
-                                  rd_kafka_message_status(msg));
+    if (err) {
+        ngx_http_kafka_batch_fail(record, err, rd_kafka_message_status(msg));
 
-        if (msg->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
-            || msg->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+        if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+            || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+            || err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
         {
             ngx_http_kafka_topic_doubt(record->target->topic);
         }
@@ -571,7 +615,8 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
         record->persisted = RD_KAFKA_MSG_STATUS_PERSISTED;
         record->partition = msg->partition;
         record->offset = offset_known ? msg->offset : -1;
-        record->timestamp = rd_kafka_message_timestamp(msg, &type);
+        record->timestamp = rd_kafka_message_timestamp(msg, NULL);
+        batch->acked++;
     }
 
     if (batch->pending == 0 && batch->unsent == NULL) {
@@ -587,6 +632,9 @@ ngx_http_kafka_producer_shared_blame(rd_kafka_resp_err_t err)
 {
     return err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP
            || err == RD_KAFKA_RESP_ERR_INVALID_RECORD
+#if (RD_KAFKA_VERSION >= 0x02040000)
+           || err == RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD
+#endif
            || err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
 }
 
@@ -697,8 +745,13 @@ ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer)
 static void
 ngx_http_kafka_producer_deadline(ngx_event_t *ev)
 {
-    ngx_http_kafka_producer_give_up(ev->data,
-                                    RD_KAFKA_RESP_ERR__QUEUE_FULL);
+    ngx_http_kafka_batch_t  *batch;
+
+    batch = ev->data;
+
+    ngx_http_kafka_producer_give_up(batch,
+                           batch->unknown ? RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN
+                                          : RD_KAFKA_RESP_ERR__QUEUE_FULL);
 }
 
 
@@ -716,8 +769,7 @@ ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     if (batch->unknown) {
         ngx_http_kafka_producer_forget(batch);
 
-        batch->err = (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-                     ? RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN : err;
+        batch->err = err;
         ngx_http_kafka_producer_finish(batch);
         return;
     }
@@ -759,8 +811,14 @@ ngx_http_kafka_producer_forget(ngx_http_kafka_batch_t *batch)
 static void
 ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch)
 {
+    ngx_http_kafka_target_t  *target;
+
     if (batch->deadline.timer_set) {
         ngx_del_timer(&batch->deadline);
+    }
+
+    for (target = batch->targets; target; target = target->next) {
+        ngx_http_kafka_topic_unuse(target);
     }
 
     ngx_queue_remove(&batch->link);
@@ -792,7 +850,7 @@ void
 ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
     ngx_msec_t until)
 {
-    ngx_msec_t  left;
+    producer->closing = 1;
 
     if (!producer->started) {
         return;
@@ -812,15 +870,11 @@ ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
         ngx_delete_posted_event(&producer->submit);
     }
 
-    ngx_time_update();
-    left = ngx_max((ngx_msec_int_t) (until - ngx_current_msec),
-                   NGX_HTTP_KAFKA_PRODUCER_END);
-
-    ngx_http_kafka_topics_close(&producer->topics, left);
-
     if (producer->rk) {
-        ngx_http_kafka_producer_destroy(producer, left);
+        ngx_http_kafka_producer_destroy(producer, until);
     }
+
+    ngx_http_kafka_topics_close(&producer->topics, until);
 
     if (producer->side) {
         rd_kafka_conf_destroy(producer->side);
@@ -862,18 +916,19 @@ ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
 
 static void
 ngx_http_kafka_producer_destroy(ngx_http_kafka_producer_t *producer,
-    ngx_msec_t timeout)
+    ngx_msec_t until)
 {
     ngx_queue_t             *q;
     ngx_http_kafka_batch_t  *batch;
 
+    ngx_http_kafka_topics_release(&producer->topics);
     ngx_http_kafka_delivery_close(producer);
     ngx_http_kafka_producer_queues(producer);
 
     if ((producer->alone
-         && ngx_http_kafka_client_destroy_within(producer->alone, timeout)
+         && ngx_http_kafka_client_destroy_until(producer->alone, until)
             != NGX_OK)
-        || ngx_http_kafka_client_destroy_within(producer->rk, timeout)
+        || ngx_http_kafka_client_destroy_until(producer->rk, until)
            != NGX_OK)
     {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,

@@ -35,6 +35,7 @@ typedef struct {
     /* in a worker, from the first use on */
     unsigned                     started:1;
     unsigned                     fatal:1;      /* rk only waits for its end */
+    unsigned                     closing:1;    /* the process exits */
     rd_kafka_t                  *rk;
     rd_kafka_t                  *alone;        /* batches of one, or NULL */
     rd_kafka_conf_t             *side;         /* for clients beside rk */

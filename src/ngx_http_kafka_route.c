@@ -30,6 +30,8 @@ ngx_http_kafka_route(ngx_http_request_t *r, ngx_pool_t *pool,
 
     ngx_memzero(route, sizeof(ngx_http_kafka_route_t));
 
+    route->error = "the path has a \"%\" without two hexadecimal digits";
+
     prefix = *location;
 
     if (prefix.len && prefix.data[prefix.len - 1] == '/') {
@@ -114,7 +116,6 @@ ngx_http_kafka_route_raw(ngx_http_request_t *r, ngx_pool_t *pool,
     ngx_str_t   slash = ngx_string("/");
 
     p = r->unparsed_uri.data;
-    last = p + r->unparsed_uri.len;
 
     for (last = p; last < r->unparsed_uri.data + r->unparsed_uri.len; last++) {
         if (*last == '?' || *last == '#') {

@@ -10,8 +10,9 @@
 
 /* milliseconds */
 #define NGX_HTTP_KAFKA_LOOKUP_TIMEOUT  500
-#define NGX_HTTP_KAFKA_LOOKUP_LONGEST  4000
+#define NGX_HTTP_KAFKA_LOOKUP_LONGEST  1500
 #define NGX_HTTP_KAFKA_LOOKUP_RETRY    100
+#define NGX_HTTP_KAFKA_LOOKUP_FAILED   1000
 #define NGX_HTTP_KAFKA_LOOKUP_IDLE     5000
 #define NGX_HTTP_KAFKA_TOPIC_CREATION  2000
 #define NGX_HTTP_KAFKA_TOPIC_TTL       1000
@@ -120,7 +121,12 @@ ngx_http_kafka_topic_resolve(ngx_http_kafka_topics_t *topics,
     if (topic->known) {
 
         if (target->partition < topic->partitions) {
-            target->topic = topic;
+
+            if (target->topic == NULL) {
+                target->topic = topic;
+                topic->users++;
+            }
+
             return NGX_OK;
         }
 
@@ -152,6 +158,16 @@ ngx_http_kafka_topic_cancel(ngx_http_kafka_target_t *target)
     if (target->queued) {
         ngx_queue_remove(&target->waiting);
         target->queued = 0;
+    }
+}
+
+
+void
+ngx_http_kafka_topic_unuse(ngx_http_kafka_target_t *target)
+{
+    if (target->topic) {
+        target->topic->users--;
+        target->topic = NULL;
     }
 }
 
@@ -203,7 +219,7 @@ ngx_http_kafka_topics_release(ngx_http_kafka_topics_t *topics)
 
 void
 ngx_http_kafka_topics_close(ngx_http_kafka_topics_t *topics,
-    ngx_msec_t timeout)
+    ngx_msec_t until)
 {
     rd_kafka_t  *rk;
 
@@ -235,7 +251,7 @@ ngx_http_kafka_topics_close(ngx_http_kafka_topics_t *topics,
     }
 
     if (rk) {
-        (void) ngx_http_kafka_client_destroy_within(rk, timeout);
+        (void) ngx_http_kafka_client_destroy_until(rk, until);
         topics->rk = NULL;
     }
 }
@@ -375,10 +391,16 @@ ngx_http_kafka_lookup_start(ngx_http_kafka_topics_t *topics)
         ngx_queue_remove(q);
 
         if (ngx_queue_empty(&topic->waiting)) {
-            topic->wanted = 0;
 
-            if (topic->rkt == NULL) {
-                ngx_http_kafka_topic_free(topics, topic);
+            /* as if it had been absent for long: the sweep takes it */
+
+            topic->wanted = 0;
+            topic->absent = !topic->known;
+
+            if (topic->absent) {
+                topic->checked = ngx_current_msec - NGX_HTTP_KAFKA_TOPIC_TTL;
+                ngx_queue_insert_head(&topics->absent, &topic->queue);
+                ngx_http_kafka_topics_sweep_timer(topics);
             }
 
             continue;
@@ -506,10 +528,6 @@ static void
 ngx_http_kafka_lookup_no_log(const rd_kafka_t *rk, int level,
     const char *facility, const char *text)
 {
-    (void) rk;
-    (void) level;
-    (void) facility;
-    (void) text;
 }
 
 
@@ -628,7 +646,9 @@ ngx_http_kafka_lookup_done(ngx_event_t *ev)
     ngx_destroy_pool(lookup->pool);
 
     if (unanswered) {
-        ngx_add_timer(&topics->retry, NGX_HTTP_KAFKA_LOOKUP_RETRY);
+        ngx_add_timer(&topics->retry,
+                      topics->rk ? NGX_HTTP_KAFKA_LOOKUP_RETRY
+                                 : NGX_HTTP_KAFKA_LOOKUP_FAILED);
 
     } else if (!ngx_queue_empty(&topics->wanted)) {
         ngx_post_event(&topics->retry, &ngx_posted_events);
@@ -671,6 +691,16 @@ ngx_http_kafka_topics_sweep(ngx_event_t *ev)
         }
 
         ngx_queue_remove(q);
+
+        if (topic->users) {
+
+            /* batches wait for room, and will still produce to it */
+
+            topic->checked = ngx_current_msec;
+            ngx_queue_insert_tail(&topics->absent, q);
+            continue;
+        }
+
         topic->absent = 0;
 
         if (topic->rkt == NULL) {

@@ -38,6 +38,7 @@ struct ngx_http_kafka_topic_s {
     ngx_msec_t                   checked;
     int32_t                      partitions;
     rd_kafka_resp_err_t          err;        /* why it is absent */
+    ngx_uint_t                   users;      /* targets that point here */
     unsigned                     known:1;
     unsigned                     absent:1;
     unsigned                     wanted:1;
@@ -75,14 +76,18 @@ void ngx_http_kafka_topics_init(ngx_http_kafka_topics_t *topics);
 
 /*
  * Looks for the topic and the partition of the target.  Returns NGX_OK with
- * target->topic set; NGX_AGAIN when the target waits, till the handler is
- * called or ngx_http_kafka_topic_cancel(); NGX_DECLINED when the cluster
- * lacks it, with *err set; NGX_ERROR when memory is out.
+ * target->topic set, until ngx_http_kafka_topic_unuse(); NGX_AGAIN when the
+ * target waits, till the handler is called or ngx_http_kafka_topic_cancel();
+ * NGX_DECLINED when the cluster lacks it, with *err set; NGX_ERROR when memory
+ * is out.
  */
 ngx_int_t ngx_http_kafka_topic_resolve(ngx_http_kafka_topics_t *topics,
     ngx_http_kafka_target_t *target, rd_kafka_resp_err_t *err);
 
+/* the target waits no longer */
 void ngx_http_kafka_topic_cancel(ngx_http_kafka_target_t *target);
+
+void ngx_http_kafka_topic_unuse(ngx_http_kafka_target_t *target);
 
 /* the producing client's handle, kept; NULL when librdkafka refuses */
 rd_kafka_topic_t *ngx_http_kafka_topic_handle(ngx_http_kafka_topic_t *topic,
@@ -94,9 +99,12 @@ void ngx_http_kafka_topic_doubt(ngx_http_kafka_topic_t *topic);
 /* gives back all handles, before the producing client is destroyed */
 void ngx_http_kafka_topics_release(ngx_http_kafka_topics_t *topics);
 
-/* frees everything, as the worker exits and thread pools have ended */
+/*
+ * Frees everything, as the worker exits and thread pools have ended, before
+ * the time, until (as ngx_current_msec).
+ */
 void ngx_http_kafka_topics_close(ngx_http_kafka_topics_t *topics,
-    ngx_msec_t timeout);
+    ngx_msec_t until);
 
 
 #endif /* _NGX_HTTP_KAFKA_TOPIC_H_INCLUDED_ */
