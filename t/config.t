@@ -462,3 +462,39 @@ GET /produce/$TOPIC/a
 GET /produce/inner/x
 --- response_body
 {}
+
+
+
+=== TEST 34: a property that would hide delivery reports
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        enabled_events 0;                     # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/enabled_events/]
+
+
+
+=== TEST 35: a SASL mechanism whose tokens nobody would renew
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        sasl.mechanisms OAUTHBEARER;
+    }                                         # here
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/OAUTHBEARER/]
+
+
+
+=== TEST 36: a number with a unit
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        message.timeout.ms 10s;               # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/message\.timeout\.ms/]

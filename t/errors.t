@@ -629,3 +629,39 @@ POST /produce/$TOPIC-p
 --- response_body_like chop
 ^\{"error":".+","status":503\b
 --- no_records: $TOPIC-p
+
+
+
+=== TEST 42: conditions of the request do not hide what was produced
+--- pipelined_requests eval
+["GET /produce/\$TOPIC/a", "GET /produce/\$TOPIC/b", "GET /produce/\$TOPIC/c"]
+--- more_headers eval
+["If-Match: \"x\"", "If-None-Match: *",
+ "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT"]
+--- json_body eval
+['{"topic": "$TOPIC", "partition": 0, "offset": 0, "timestamp": "*"}',
+ '{"topic": "$TOPIC", "partition": 0, "offset": 1, "timestamp": "*"}',
+ '{"topic": "$TOPIC", "partition": 0, "offset": 2, "timestamp": "*"}']
+--- records
+{"topic": "$TOPIC", "value": "a"}
+{"topic": "$TOPIC", "value": "b"}
+{"topic": "$TOPIC", "value": "c"}
+
+
+
+=== TEST 43: the size that librdkafka would refuse is refused before it
+--- request eval
+"POST /produce/\$TOPIC\n" . '[{"value":"a"},{"value":"'
+. 'x' x 999_965 . '"}]'
+--- error_code: 413
+--- response_body_like chop
+^\{"error":"message 1: .+","status":413\}$
+--- no_records: $TOPIC
+
+
+
+=== TEST 44: and one byte less is not
+--- request eval
+"POST /produce/\$TOPIC\n" . '[{"value":"' . 'x' x 999_964 . '"}]'
+--- json_body
+[{"topic": "$TOPIC", "partition": 0, "offset": 0, "timestamp": "*"}]

@@ -1,0 +1,74 @@
+"""A load for ThreadSanitizer: messages, look-ups and reloads at once.
+
+It is run by util/sanitize.sh.  What counts is what is reported of it.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import kafkatest  # noqa: E402
+
+MESSAGES = 20000
+UNKNOWN = 100
+
+
+class Load(kafkatest.TestCase):
+    def h2load(self, count, body, *urls):
+        path = os.path.join(self.server.dir, f'urls-{count}')
+        with open(path, 'w', encoding='ascii') as f:
+            f.write('\n'.join(urls))
+
+        done = subprocess.run(
+            ['h2load', '--h1', '-c', '32', '-n', str(count), '-d', body,
+             '-i', path], stdout=subprocess.PIPE, text=True, check=True)
+
+        self.answers.append(done.stdout)
+
+    def test_all_at_once(self):
+        mock = self.mock()
+        self.answers = []
+
+        def block(linger):
+            return kafkatest.producer(mock.bootstrap, f'linger.ms {linger}')
+
+        for i in range(UNKNOWN):
+            mock.command(f'error unknown-{i} UNKNOWN_TOPIC_OR_PART')
+
+        self.server = server = self.nginx(block(0), workers=2)
+        address = f'http://127.0.0.1:{server.port}/produce'
+        body = os.path.join(server.dir, 'body')
+        with open(body, 'w', encoding='ascii') as f:
+            f.write('[{"key": "k", "value": "v",'
+                    ' "headers": [{"key": "h", "value": "w"}]},'
+                    ' {"value": "v", "partition": 0}]')
+
+        threads = [
+            threading.Thread(target=self.h2load, args=args) for args in [
+                (MESSAGES, body, f'{address}/a', f'{address}/b'),
+                (UNKNOWN, body,
+                 *(f'{address}/unknown-{i}' for i in range(UNKNOWN)))]]
+
+        for thread in threads:
+            thread.start()
+
+        # each makes the old workers' producers go, and new ones
+
+        for linger in (1, 2, 3):
+            server.write(block(linger), 'location /produce'
+                         ' { kafka_produce main; }')
+            server.reload()
+
+        for thread in threads:
+            thread.join()
+
+        print(*self.answers, sep='\n')
+        self.assertEqual(len(self.answers), 2)
+
+
+if __name__ == '__main__':
+    unittest.main()
