@@ -9,6 +9,12 @@
 
 #define NGX_HTTP_KAFKA_BATCH_POOL_SIZE  2048
 
+/* bytes that librdkafka takes for a message beside its key, about */
+#define NGX_HTTP_KAFKA_BATCH_MESSAGE    256
+
+
+static size_t  ngx_http_kafka_batch_total;
+
 
 ngx_http_kafka_batch_t *
 ngx_http_kafka_batch_create(ngx_log_t *log)
@@ -31,7 +37,24 @@ ngx_http_kafka_batch_create(ngx_log_t *log)
     batch->last = &batch->records;
     batch->refs = 1;
 
+    ngx_http_kafka_batch_hold(batch, NGX_HTTP_KAFKA_BATCH_POOL_SIZE);
+
     return batch;
+}
+
+
+void
+ngx_http_kafka_batch_hold(ngx_http_kafka_batch_t *batch, size_t size)
+{
+    batch->size += size;
+    ngx_http_kafka_batch_total += size;
+}
+
+
+size_t
+ngx_http_kafka_batch_held(void)
+{
+    return ngx_http_kafka_batch_total;
 }
 
 
@@ -84,6 +107,9 @@ ngx_http_kafka_batch_add(ngx_http_kafka_batch_t *batch,
     *batch->last = record;
     batch->last = &record->next;
     batch->nrecords++;
+
+    ngx_http_kafka_batch_hold(batch, sizeof(ngx_http_kafka_record_t)
+                                     + NGX_HTTP_KAFKA_BATCH_MESSAGE);
 }
 
 
@@ -155,6 +181,7 @@ void
 ngx_http_kafka_batch_release(ngx_http_kafka_batch_t *batch)
 {
     if (--batch->refs == 0) {
+        ngx_http_kafka_batch_total -= batch->size;
         ngx_destroy_pool(batch->pool);
     }
 }

@@ -81,6 +81,7 @@ struct ngx_http_kafka_record_s {
 
 struct ngx_http_kafka_batch_s {
     ngx_pool_t                     *pool;
+    size_t                          size;      /* bytes held, about */
 
     ngx_http_kafka_record_t        *records;
     ngx_http_kafka_record_t       **last;
@@ -118,6 +119,12 @@ struct ngx_http_kafka_batch_s {
 
 /* returns NULL when memory is out; the caller is the requester */
 ngx_http_kafka_batch_t *ngx_http_kafka_batch_create(ngx_log_t *log);
+
+/* counts bytes that live as long as the batch */
+void ngx_http_kafka_batch_hold(ngx_http_kafka_batch_t *batch, size_t size);
+
+/* bytes that all batches of this process hold, about */
+size_t ngx_http_kafka_batch_held(void);
 
 /*
  * Returns the target for a topic's name, the newest again when it is the

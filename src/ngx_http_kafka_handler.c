@@ -18,6 +18,8 @@ static ngx_int_t ngx_http_kafka_handler_method(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_handler_encoding(ngx_http_request_t *r);
 
+static ngx_int_t ngx_http_kafka_handler_memory(ngx_http_request_t *r,
+    off_t more);
 static ngx_int_t ngx_http_kafka_handler_message(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
 static ngx_http_kafka_target_t *ngx_http_kafka_handler_target(
@@ -86,6 +88,11 @@ ngx_http_kafka_handler(ngx_http_request_t *r)
         return ngx_http_kafka_handler_refuse(r, NGX_HTTP_SERVICE_UNAVAILABLE,
                             "the Kafka producer could not be started: "
                             "nothing was sent, the server's log tells why");
+    }
+
+    rc = ngx_http_kafka_handler_memory(r, r->headers_in.content_length_n);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     if (ctx->route.form == NGX_HTTP_KAFKA_ROUTE_MESSAGE) {
@@ -220,6 +227,44 @@ ngx_http_kafka_handler_encoding(ngx_http_request_t *r)
 
     return ngx_http_kafka_handler_refuse(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
                      "the request body must not have a \"Content-Encoding\"");
+}
+
+
+/* is there room for the request, with so many bytes of body to come */
+
+static ngx_int_t
+ngx_http_kafka_handler_memory(ngx_http_request_t *r, off_t more)
+{
+    off_t                        max;
+    ngx_http_kafka_ctx_t        *ctx;
+    ngx_http_kafka_main_conf_t  *kmcf;
+
+    kmcf = ngx_http_get_module_main_conf(r, ngx_http_kafka_module);
+
+    max = kmcf->max_memory;
+    more = ngx_max(more, 0);
+
+    if ((off_t) ngx_http_kafka_batch_held() + more <= max) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "kafka: requests that wait hold %uz bytes, "
+                  "\"kafka_max_memory\" is %uz",
+                  ngx_http_kafka_batch_held(), kmcf->max_memory);
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
+
+    if ((off_t) ctx->batch->size + more > max) {
+        return ngx_http_kafka_handler_refuse(r,
+                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                            "the messages of this request need more memory "
+                            "than this server gives to all: nothing was sent");
+    }
+
+    return ngx_http_kafka_handler_refuse(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                       "too much is waiting for Kafka: nothing was sent, "
+                       "try again later");
 }
 
 
@@ -407,7 +452,7 @@ ngx_http_kafka_handler_parse(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
         }
     }
 
-    return NGX_OK;
+    return ngx_http_kafka_handler_memory(r, 0);
 }
 
 

@@ -14,6 +14,9 @@
 #define NGX_HTTP_KAFKA_SHUTDOWN_TIMEOUT  5000
 #define NGX_HTTP_KAFKA_TERM_TIMEOUT      1000
 
+/* bytes, of a worker */
+#define NGX_HTTP_KAFKA_MAX_MEMORY        (256 * 1024 * 1024)
+
 
 static void *ngx_http_kafka_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *conf);
@@ -49,6 +52,13 @@ static ngx_command_t  ngx_http_kafka_commands[] = {
       ngx_conf_set_msec_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_kafka_main_conf_t, shutdown_timeout),
+      NULL },
+
+    { ngx_string("kafka_max_memory"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_kafka_main_conf_t, max_memory),
       NULL },
 
       ngx_null_command
@@ -104,6 +114,7 @@ ngx_http_kafka_create_main_conf(ngx_conf_t *cf)
     }
 
     kmcf->shutdown_timeout = NGX_CONF_UNSET_MSEC;
+    kmcf->max_memory = NGX_CONF_UNSET_SIZE;
 
     return kmcf;
 }
@@ -119,6 +130,7 @@ ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_msec_value(kmcf->shutdown_timeout,
                              NGX_HTTP_KAFKA_SHUTDOWN_TIMEOUT);
+    ngx_conf_init_size_value(kmcf->max_memory, NGX_HTTP_KAFKA_MAX_MEMORY);
 
     producer = kmcf->producers.elts;
 

@@ -20,6 +20,7 @@
 typedef struct {
     ngx_array_t                  producers;  /* of pointers to producers */
     ngx_msec_t                   shutdown_timeout;
+    size_t                       max_memory;
 } ngx_http_kafka_main_conf_t;
 
 

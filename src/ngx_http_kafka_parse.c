@@ -404,6 +404,8 @@ ngx_http_kafka_parse_copy(ngx_http_kafka_parse_t *ps, ngx_str_t *dst,
     ngx_memcpy(dst->data, data, len);
     dst->len = len;
 
+    ngx_http_kafka_batch_hold(ps->batch, len);
+
     return NGX_OK;
 }
 
@@ -929,6 +931,10 @@ ngx_http_kafka_parse_new_header(ngx_http_kafka_parse_t *ps)
         ps->nomem = 1;
         return NGX_ERROR;
     }
+
+    /* and once more, in librdkafka */
+
+    ngx_http_kafka_batch_hold(ps->batch, 2 * sizeof(ngx_http_kafka_header_t));
 
     ps->given = 0;
     ps->where = parse_header;

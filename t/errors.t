@@ -665,3 +665,43 @@ POST /produce/$TOPIC-p
 "POST /produce/\$TOPIC\n" . '[{"value":"' . 'x' x 999_964 . '"}]'
 --- json_body
 [{"topic": "$TOPIC", "partition": 0, "offset": 0, "timestamp": "*"}]
+
+
+
+=== TEST 45: a body that is larger than all the room there is
+--- http_config
+    kafka_max_memory 64k;
+    kafka_producer main { bootstrap.servers $TEST_NGINX_KAFKA; }
+--- request eval
+"POST /produce/\$TOPIC\n" . '{"value":"' . 'x' x 70_000 . '"}'
+--- error_code: 413
+--- response_body_like chop
+^\{"error":"the messages of this request .+","status":413\}$
+--- error_log
+"kafka_max_memory" is 65536
+--- no_records: $TOPIC
+
+
+
+=== TEST 46: tiny messages that need more room than their bytes
+--- http_config
+    kafka_max_memory 64k;
+    kafka_producer main { bootstrap.servers $TEST_NGINX_KAFKA; }
+--- request eval
+"POST /produce/\$TOPIC\n[" . '{"value":""},' x 1000 . "]"
+--- error_code: 413
+--- response_body_like chop
+^\{"error":"the messages of this request .+","status":413\}$
+--- no_records: $TOPIC
+
+
+
+=== TEST 47: the room is given back
+--- http_config
+    kafka_max_memory 64k;
+    kafka_producer main { bootstrap.servers $TEST_NGINX_KAFKA; }
+--- pipelined_requests eval
+[map { "POST /produce/\$TOPIC\n{\"value\":\"" . 'x' x 40_000 . '"}' } 1 .. 3]
+--- json_body eval
+[map { '[{"topic": "$TOPIC", "partition": 0, "offset": ' . $_
+       . ', "timestamp": "*"}]' } 0 .. 2]
