@@ -2,7 +2,7 @@
 # Installs the Debian packages that the other scripts need and that are missing.
 #
 #   util/deps.sh GROUP...             groups: build run clang test kafka
-#                                     node
+#                                     node source
 #   util/deps.sh --missing GROUP...   only prints what is missing, one a line
 #
 # Silent when nothing is missing.  Uses sudo when not root.
@@ -22,7 +22,8 @@ packages() { # group
                     curl nghttp2-client iproute2 procps ;;
         kafka) echo 'default-jre-headless|openjdk-17-jre-headless' maven openssl ;;
         node)  echo nodejs npm ;;
-        *)     die "no group \"$1\": build, run, clang, test, kafka or node" ;;
+        source) echo dpkg-dev valgrind ;;
+        *)     die "no group \"$1\": build, run, clang, test, kafka, node or source" ;;
     esac
 }
 

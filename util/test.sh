@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds with gcc and with clang, checks the style and
-# runs the tests; the last line is "N passed, N failed".
+# Installs what is missing, builds with gcc and with clang, checks the style,
+# runs the tests, also under sanitizers (util/sanitize.sh), and the fuzzers
+# (util/fuzz.sh); the last line is "N passed, N failed".
 #
-#   util/test.sh [FILE...]     only these files of t/ or t/e2e/, built with gcc
+#   util/test.sh               all of that
+#   util/test.sh --quick       without sanitizers and fuzzers
+#   util/test.sh FILE...       only these files of t/ or t/e2e/, built with gcc
 #
 # What each file printed is in build/test-logs.
 #
 # Environment:
 #   JOBS                how many files of t/ run at once (2)
+#   TEST_LOGS           another folder for what they print
 #   TEST_NGINX_BINARY   /usr/sbin/nginx
+#   TEST_NGINX_LOAD_MODULES
+#                       the module to test, instead of building it
 #   KAFKA_LIB           see util/kafka
 set -euo pipefail
 
@@ -16,10 +22,12 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 
 build=$root/build
-logs=$build/test-logs
+logs=$(realpath -m "${TEST_LOGS:-$build/test-logs}")
 limit=600           # seconds for one file
 passed=0 failed=0
 declare -A file_of=() began=()
+
+usage() { sed -n '/^#   util/s/^#   //p' "$0" >&2; exit 2; }
 
 finish() {
     echo "$passed passed, $failed failed"
@@ -35,10 +43,25 @@ step() { # name command...
         echo "ok      $name"
         passed=$((passed + 1))
     else
-        echo "FAILED  $name: build/test-logs/$name.log"
+        echo "FAILED  $name: ${logs#"$root"/}/$name.log"
         tail -n 40 "$logs/$name.log"
         failed=$((failed + 1))
         return 1
+    fi
+}
+
+# Counts what another script counts: its last line says how many.
+part() { # script
+    local log=$logs/${1##*/}.log good bad
+    "$@" </dev/null 2>&1 | tee "$log" | sed '$d' || true
+    if read -r good bad < <(sed -nE \
+            '$s/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$log"); then
+        passed=$((passed + good))
+        failed=$((failed + bad))
+    else
+        tail -n 1 "$log"
+        echo "FAILED  $1: it came to no end"
+        failed=$((failed + 1))
     fi
 }
 
@@ -143,7 +166,7 @@ reap() {
         echo "ok      $file: $good passed, $seconds s"
     else
         echo "FAILED  $file: $good passed, $bad failed, exit status $status:" \
-            "build/test-logs/${log##*/}.{out,err}"
+            "${log#"$root"/}.{out,err}"
         if [ "$seconds" -ge "$limit" ]; then echo "ended after $limit s"; fi
         grep -a '^not ok' "$log.out" | head -n 40 || true
         tail -n 80 "$log.err"
@@ -175,6 +198,13 @@ choose() { # file
     esac
 }
 
+full=
+case ${1:-} in
+    '')      full=yes ;;
+    --quick) shift; if [ $# -gt 0 ]; then usage; fi ;;
+    -*)      usage ;;
+esac
+
 for name in "$@"; do
     for file in "$name" "t/$name" "t/e2e/$name"; do
         if [ -f "$file" ]; then choose "$file"; continue 2; fi
@@ -196,7 +226,11 @@ if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka node); fi
 if ! util/deps.sh "${groups[@]}"; then failed=1; finish; fi
 
 ready=yes
-step build-gcc env CC=gcc BUILD="$build" util/build.sh --no-install || ready=
+if [ -z "${TEST_NGINX_LOAD_MODULES:-}" ]; then
+    export TEST_NGINX_LOAD_MODULES=$build/ngx_http_kafka_module.so
+    step build-gcc env CC=gcc BUILD="$build" util/build.sh --no-install ||
+        ready=
+fi
 step mock-gcc compile_mock gcc "$build/kafka-mock" || ready=
 if [ $# -eq 0 ]; then
     step build-clang env CC=clang BUILD="$build/clang" \
@@ -208,7 +242,6 @@ if [ -z "$ready" ]; then finish; fi
 
 export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 export TEST_NGINX_BINARY=${TEST_NGINX_BINARY:-/usr/sbin/nginx}
-export TEST_NGINX_LOAD_MODULES=$build/ngx_http_kafka_module.so
 export KAFKA_MOCK=$build/kafka-mock
 export KAFKA_UTIL=$root/util/kafka
 
@@ -226,6 +259,10 @@ if [ ${#scripts[@]} -gt 0 ]; then
     else
         failed=$((failed + 1))
     fi
+fi
+if [ -n "$full" ]; then
+    part util/fuzz.sh
+    part util/sanitize.sh
 fi
 
 finish
