@@ -24,12 +24,13 @@ cd "$root"
 build=$root/build
 logs=$(realpath -m "${TEST_LOGS:-$build/test-logs}")
 limit=600           # seconds for one file
-passed=0 failed=0
+passed=0 failed=0 not_run=''
 declare -A file_of=() began=()
 
 usage() { sed -n '/^#   util/s/^#   //p' "$0" >&2; exit 2; }
 
 finish() {
+    echo -n "$not_run"
     echo "$passed passed, $failed failed"
     if [ "$failed" -gt 0 ] || [ "$passed" -eq 0 ]; then exit 1; fi
     exit 0
@@ -54,6 +55,9 @@ step() { # name command...
 part() { # script
     local log=$logs/${1##*/}.log good bad
     "$@" </dev/null 2>&1 | tee "$log" | sed '$d' || true
+    if grep '^NOT RUN: ' "$log" >"$logs/not-run"; then
+        not_run+=$(<"$logs/not-run")$'\n'
+    fi
     if read -r good bad < <(sed -nE \
             '$s/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$log"); then
         passed=$((passed + good))
@@ -142,7 +146,7 @@ start() { # file
     log=$logs/$(basename "$1")
     case $1 in
         *.py) command=(/usr/bin/python3 "$1" -v) ;;
-        *)    command=(perl "$1") ;;
+        *)    command=(env PERL5OPT='-It/lib -MLoopback' perl "$1") ;;
     esac
     rm -rf "$log".*
     TEST_NGINX_SERVROOT=$log.servroot \
@@ -249,7 +253,7 @@ jobs=${JOBS:-2}
 find_cage
 
 if [ ${#files[@]} -gt 0 ]; then
-    PERL5OPT='-It/lib -MLoopback' run "$jobs" "${files[@]}"
+    run "$jobs" "${files[@]}"
 fi
 if [ ${#scripts[@]} -gt 0 ]; then
     # The network inside a cage leads nowhere.

@@ -198,18 +198,18 @@ fuzz_check(ngx_http_request_t *r, ngx_int_t rc, ngx_http_kafka_route_t *route)
 static size_t
 fuzz_decode(u_char *dst, u_char *src, u_char *last)
 {
-    u_char    *p;
-    unsigned   n;
+    u_char  *p, hex[3];
 
     p = dst;
+    hex[2] = '\0';
 
     while (src < last) {
 
         if (*src == '%' && last - src > 2
-            && isxdigit(src[1]) && isxdigit(src[2])
-            && sscanf((char *) src + 1, "%2x", &n) == 1)
+            && isxdigit(src[1]) && isxdigit(src[2]))
         {
-            *p++ = (u_char) n;
+            ngx_memcpy(hex, src + 1, 2);
+            *p++ = (u_char) strtoul((char *) hex, NULL, 16);
             src += 3;
             continue;
         }
