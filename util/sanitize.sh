@@ -120,7 +120,8 @@ write_wrapper() { # kind
 
     cat >"$build/nginx.new" <<END
 #!/bin/sh
-report=\${TEST_NGINX_SERVROOT%.servroot}.report
+report=\${TEST_NGINX_SERVROOT:-nginx.servroot}
+report=\${report%.servroot}.report
 suppressions=suppressions='$root/t/lib'
 # each module has a list of names, which is called the same
 export ASAN_OPTIONS=detect_odr_violation=0:strict_string_checks=1:log_path=\$report
