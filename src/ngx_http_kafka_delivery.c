@@ -22,6 +22,9 @@
 #define NGX_HTTP_KAFKA_LOG_LINES         10
 #define NGX_HTTP_KAFKA_LOG_WINDOW        1000
 
+/* milliseconds before the same trouble is an error of its own again */
+#define NGX_HTTP_KAFKA_LOG_AGAIN         10000
+
 
 static void ngx_http_kafka_delivery_handler(ngx_event_t *rev);
 static ngx_uint_t ngx_http_kafka_delivery_drain(
@@ -34,6 +37,8 @@ static ngx_uint_t ngx_http_kafka_delivery_reports(
     ngx_http_kafka_producer_t *producer, rd_kafka_event_t *event);
 static void ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t *event);
+static ngx_uint_t ngx_http_kafka_delivery_trouble(
+    ngx_http_kafka_producer_t *producer, rd_kafka_resp_err_t err);
 static void ngx_http_kafka_delivery_log(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t *event);
 static ngx_uint_t ngx_http_kafka_delivery_may_log(
@@ -289,6 +294,7 @@ static void
 ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t *event)
 {
+    ngx_uint_t           level;
     rd_kafka_resp_err_t  err;
 
     err = rd_kafka_event_error(event);
@@ -312,12 +318,45 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
         return;
     }
 
+    level = ngx_http_kafka_delivery_trouble(producer, err) ? NGX_LOG_ERR
+                                                           : NGX_LOG_INFO;
+
     if (ngx_http_kafka_delivery_may_log(producer)) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+        ngx_log_error(level, ngx_cycle->log, 0,
                       "kafka producer \"%V\": %s: %s", &producer->name,
                       rd_kafka_err2name(err),
                       rd_kafka_event_error_string(event));
     }
+}
+
+
+/*
+ * Is it news, or what is known already and comes with each attempt to
+ * connect?  That a connection broke says less than why it cannot be made.
+ */
+
+static ngx_uint_t
+ngx_http_kafka_delivery_trouble(ngx_http_kafka_producer_t *producer,
+    rd_kafka_resp_err_t err)
+{
+    if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        return 1;
+    }
+
+    if (producer->trouble
+        && (err == producer->trouble || err == RD_KAFKA_RESP_ERR__TRANSPORT))
+    {
+        if (ngx_current_msec - producer->told < NGX_HTTP_KAFKA_LOG_AGAIN) {
+            return 0;
+        }
+
+    } else {
+        producer->trouble = err;
+    }
+
+    producer->told = ngx_current_msec;
+
+    return 1;
 }
 
 

@@ -617,6 +617,7 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
         record->offset = offset_known ? msg->offset : -1;
         record->timestamp = rd_kafka_message_timestamp(msg, NULL);
         batch->acked++;
+        producer->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
     }
 
     if (batch->pending == 0 && batch->unsent == NULL) {
@@ -745,13 +746,21 @@ ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer)
 static void
 ngx_http_kafka_producer_deadline(ngx_event_t *ev)
 {
-    ngx_http_kafka_batch_t  *batch;
+    rd_kafka_resp_err_t         err;
+    ngx_http_kafka_batch_t     *batch;
+    ngx_http_kafka_producer_t  *producer;
 
     batch = ev->data;
+    producer = batch->client;
 
-    ngx_http_kafka_producer_give_up(batch,
-                           batch->unknown ? RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN
-                                          : RD_KAFKA_RESP_ERR__QUEUE_FULL);
+    err = RD_KAFKA_RESP_ERR__QUEUE_FULL;
+
+    if (batch->unknown) {
+        err = producer->trouble ? producer->trouble
+                                : RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+    }
+
+    ngx_http_kafka_producer_give_up(batch, err);
 }
 
 

@@ -49,6 +49,8 @@ typedef struct {
     ngx_queue_t                  unsent;       /* batches to hand over */
     ngx_event_t                  submit;
     ngx_uint_t                   pending;      /* records without report */
+    rd_kafka_resp_err_t          trouble;      /* of connections, if any */
+    ngx_msec_t                   told;         /* when it was logged */
 
     ngx_msec_t                   log_window;
     ngx_uint_t                   logged;       /* lines in this window */

@@ -29,6 +29,9 @@ typedef struct {
 
 static ngx_int_t ngx_http_kafka_response_begin(ngx_pool_t *pool,
     ngx_uint_t status, ngx_str_t *text, size_t more, ngx_str_t *body);
+static u_char *ngx_http_kafka_response_reason(u_char *p, u_char *last,
+    ngx_http_kafka_batch_t *batch);
+static const char *ngx_http_kafka_response_trouble(rd_kafka_resp_err_t err);
 static u_char *ngx_http_kafka_response_record(u_char *p,
     ngx_http_kafka_record_t *record);
 static u_char *ngx_http_kafka_response_failed(u_char *p,
@@ -75,6 +78,7 @@ static ngx_http_kafka_response_err_t  ngx_http_kafka_response_errs[] = {
     { RD_KAFKA_RESP_ERR__STATE, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
     { RD_KAFKA_RESP_ERR__AUTHENTICATION, NGX_HTTP_SERVICE_UNAVAILABLE, 0 },
     { RD_KAFKA_RESP_ERR__SSL, NGX_HTTP_SERVICE_UNAVAILABLE, 0 },
+    { RD_KAFKA_RESP_ERR__RESOLVE, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
     { RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED,
       NGX_HTTP_SERVICE_UNAVAILABLE, 0 },
     { RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
@@ -244,64 +248,87 @@ ngx_int_t
 ngx_http_kafka_response_refusal(ngx_pool_t *pool,
     ngx_http_kafka_batch_t *batch, ngx_uint_t *status, ngx_str_t *body)
 {
-    u_char                   *p, *last;
-    ngx_str_t                 text, *topic;
-    ngx_uint_t                index;
-    ngx_http_kafka_record_t  *record;
-    u_char                    buf[NGX_HTTP_KAFKA_RESPONSE_TEXT];
+    ngx_str_t  text;
+    u_char     buf[NGX_HTTP_KAFKA_RESPONSE_TEXT];
 
     *status = ngx_http_kafka_response_status(batch->err,
                                             RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
 
-    p = buf;
-    last = buf + sizeof(buf);
+    text.data = buf;
+    text.len = ngx_http_kafka_response_reason(buf, buf + sizeof(buf), batch)
+               - buf;
+
+    return ngx_http_kafka_response_error(pool, *status, &text, body);
+}
+
+
+static u_char *
+ngx_http_kafka_response_reason(u_char *p, u_char *last,
+    ngx_http_kafka_batch_t *batch)
+{
+    ngx_str_t                *topic;
+    ngx_uint_t                index;
+    ngx_http_kafka_record_t  *record;
 
     record = ngx_http_kafka_batch_culprit(batch, &index);
 
-    if (record) {
-        topic = &record->target->name;
-
-        p = ngx_slprintf(p, last, "message %ui: ", index);
-
-        switch (batch->err) {
-
-        case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-            p = ngx_slprintf(p, last, "topic \"%V\" does not exist", topic);
-            break;
-
-        case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-            p = ngx_slprintf(p, last, "topic \"%V\" is refused by the "
-                             "brokers' access rules", topic);
-            break;
-
-        case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-            p = ngx_slprintf(p, last, "topic \"%V\" has no partition %D",
-                             topic, record->partition);
-            break;
-
-        case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-            p = ngx_slprintf(p, last, "key, value and headers are larger "
-                             "than the producer's \"message.max.bytes\"");
-            break;
-
-        default:
-            p = ngx_slprintf(p, last, "topic \"%V\": %s", topic,
-                             rd_kafka_err2str(batch->err));
-        }
-
-    } else if (batch->err == RD_KAFKA_RESP_ERR__DESTROY) {
-        p = ngx_slprintf(p, last, "the server is going away: "
-                         "nothing was sent, send it again");
-
-    } else {
-        p = ngx_slprintf(p, last, "no Kafka broker could be asked in time: "
-                         "nothing was sent, try again later");
+    if (record == NULL) {
+        return ngx_slprintf(p, last, "%s: nothing was sent",
+                            ngx_http_kafka_response_trouble(batch->err));
     }
 
-    text.data = buf;
-    text.len = p - buf;
+    topic = &record->target->name;
 
-    return ngx_http_kafka_response_error(pool, *status, &text, body);
+    p = ngx_slprintf(p, last, "message %ui: ", index);
+
+    switch (batch->err) {
+
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+        return ngx_slprintf(p, last, "topic \"%V\" does not exist", topic);
+
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        return ngx_slprintf(p, last, "topic \"%V\" is refused by the brokers' "
+                            "access rules", topic);
+
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+        return ngx_slprintf(p, last, "topic \"%V\" has no partition %D", topic,
+                            record->partition);
+
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+        return ngx_slprintf(p, last, "key, value and headers are larger than "
+                            "the producer's \"message.max.bytes\"");
+
+    default:
+        return ngx_slprintf(p, last, "topic \"%V\": %s", topic,
+                            rd_kafka_err2str(batch->err));
+    }
+}
+
+
+/* for the caller to tell the operator: details are in nginx's log only */
+
+static const char *
+ngx_http_kafka_response_trouble(rd_kafka_resp_err_t err)
+{
+    switch (err) {
+
+    case RD_KAFKA_RESP_ERR__DESTROY:
+        return "the server is going away, send it again";
+
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        return "the Kafka brokers refuse this server's credentials";
+
+    case RD_KAFKA_RESP_ERR__SSL:
+        return "TLS to the Kafka brokers fails, their certificate or this "
+               "server's is not accepted";
+
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+        return "the Kafka brokers' names cannot be resolved";
+
+    default:
+        return "no Kafka broker could be asked in time, try again later";
+    }
 }
 
 
