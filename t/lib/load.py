@@ -67,10 +67,12 @@ class Load(kafkatest.TestCase):
         for thread in threads:
             thread.join()
 
+        # how many is up to h2load, which gives connections that a reload ends up
+
         self.assertRegex(self.answers[MESSAGES],
                          'codes: [1-9][0-9]* 2xx, 0 3xx, 0 4xx, 0 5xx')
-        self.assertIn(f'codes: 0 2xx, 0 3xx, {UNKNOWN} 4xx, 0 5xx',
-                      self.answers[UNKNOWN])
+        self.assertRegex(self.answers[UNKNOWN],
+                         'codes: 0 2xx, 0 3xx, [1-9][0-9]* 4xx, 0 5xx')
 
 
 if __name__ == '__main__':
