@@ -54,7 +54,7 @@ step() { # name command...
 # Counts what another script counts: its last line says how many.
 part() { # script
     local log=$logs/${1##*/}.log good bad
-    "$@" </dev/null 2>&1 | tee "$log" | sed '$d' || true
+    "$@" </dev/null 2>&1 | tee "$log" | sed -u '$d' || true
     if grep '^NOT RUN: ' "$log" >"$logs/not-run"; then
         not_run+=$(<"$logs/not-run")$'\n'
     fi
