@@ -44,7 +44,7 @@ ngx_http_kafka_batch_create(ngx_log_t *log)
 
 
 void
-ngx_http_kafka_batch_hold(ngx_http_kafka_batch_t *batch, size_t size)
+ngx_http_kafka_batch_hold(ngx_http_kafka_batch_t *batch, ssize_t size)
 {
     batch->size += size;
     ngx_http_kafka_batch_total += size;

@@ -64,6 +64,7 @@ struct ngx_http_kafka_target_s {
 
 struct ngx_http_kafka_record_s {
     ngx_http_kafka_record_t        *next;
+    ngx_http_kafka_record_t        *again;     /* the next to produce alone */
     ngx_http_kafka_batch_t         *batch;
     ngx_http_kafka_target_t        *target;
     ngx_http_kafka_header_t        *headers;
@@ -120,8 +121,8 @@ struct ngx_http_kafka_batch_s {
 /* returns NULL when memory is out; the caller is the requester */
 ngx_http_kafka_batch_t *ngx_http_kafka_batch_create(ngx_log_t *log);
 
-/* counts bytes that live as long as the batch */
-void ngx_http_kafka_batch_hold(ngx_http_kafka_batch_t *batch, size_t size);
+/* counts bytes that the batch holds from now on, or no longer (negative) */
+void ngx_http_kafka_batch_hold(ngx_http_kafka_batch_t *batch, ssize_t size);
 
 /* bytes that all batches of this process hold, about */
 size_t ngx_http_kafka_batch_held(void);

@@ -59,6 +59,9 @@ static ngx_http_kafka_conf_default_t  ngx_http_kafka_conf_defaults[] = {
     { "max.in.flight.requests.per.connection", "2" },
     { "client.id", "nginx" },
 
+    /* partitions that were added: the look-up knows them, this client not */
+    { "topic.metadata.refresh.interval.ms", "10000" },
+
     /* librdkafka looks for overdue messages between two attempts only */
     { "reconnect.backoff.max.ms", "1000" },
 

@@ -11,6 +11,9 @@
 
 #define NGX_HTTP_KAFKA_RETRY_AFTER  "1"
 
+/* bytes of a body, before the loop's other events have their turn */
+#define NGX_HTTP_KAFKA_READ_TURN    (128 * 1024)
+
 
 static ngx_http_kafka_ctx_t *ngx_http_kafka_handler_ctx(ngx_http_request_t *r);
 static void ngx_http_kafka_handler_cleanup(void *data);
@@ -335,6 +338,16 @@ ngx_http_kafka_handler_body(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     ngx_int_t                 rc;
     ngx_http_kafka_target_t  *target;
 
+    if (r->request_body && r->request_body_no_buffering) {
+
+        /* a proxy without buffering has passed on some of it, or all */
+
+        return ngx_http_kafka_handler_refuse(r,
+                        NGX_HTTP_INTERNAL_SERVER_ERROR,
+                        "the request body went elsewhere before the request "
+                        "came here: nothing was sent");
+    }
+
     target = NULL;
 
     if (ctx->route.form == NGX_HTTP_KAFKA_ROUTE_TOPIC) {
@@ -380,10 +393,13 @@ ngx_http_kafka_handler_body_start(ngx_http_request_t *r)
 static void
 ngx_http_kafka_handler_read(ngx_http_request_t *r)
 {
+    off_t                  until;
     ngx_int_t              rc;
     ngx_http_kafka_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
+
+    until = r->request_length + NGX_HTTP_KAFKA_READ_TURN;
 
     for ( ;; ) {
         rc = ngx_http_kafka_handler_parse(r, ctx);
@@ -395,6 +411,14 @@ ngx_http_kafka_handler_read(ngx_http_request_t *r)
         if (!r->request_body_no_buffering || !r->reading_body) {
             rc = ngx_http_kafka_handler_body_end(r, ctx);
             break;
+        }
+
+        if (r->request_length > until) {
+
+            /* a client as fast as this must not keep others waiting */
+
+            ngx_post_event(r->connection->read, &ngx_posted_next_events);
+            return;
         }
 
         rc = ngx_http_read_unbuffered_request_body(r);

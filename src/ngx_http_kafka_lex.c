@@ -18,6 +18,8 @@ typedef enum {
 } ngx_http_kafka_lex_state_e;
 
 
+static void ngx_http_kafka_lex_cut(ngx_http_kafka_lex_t *lex, u_char *start,
+    u_char **end);
 static ngx_int_t ngx_http_kafka_lex_outside(ngx_http_kafka_lex_t *lex,
     u_char **pos, u_char *last, u_char **end);
 static ngx_int_t ngx_http_kafka_lex_string(ngx_http_kafka_lex_t *lex,
@@ -30,6 +32,7 @@ static ngx_int_t ngx_http_kafka_lex_hex(ngx_http_kafka_lex_t *lex,
     u_char ch);
 static ngx_int_t ngx_http_kafka_lex_low(ngx_http_kafka_lex_t *lex,
     u_char ch, u_char expected, ngx_uint_t next);
+static ngx_uint_t ngx_http_kafka_lex_bare(u_char ch);
 static ngx_uint_t ngx_http_kafka_lex_trailing(ngx_http_kafka_lex_t *lex,
     u_char ch);
 
@@ -54,6 +57,19 @@ ngx_http_kafka_lex(ngx_http_kafka_lex_t *lex, u_char **pos, u_char *last,
     start = *pos;
     base = lex->offset;
     end = NULL;
+
+    if (lex->tail.len) {
+        *piece = lex->tail;
+        *offset = base - lex->tail.len;
+        lex->tail.len = 0;
+        lex->partial = 1;
+
+        return NGX_OK;
+    }
+
+    lex->continued = lex->open;
+    lex->partial = lex->open;
+    lex->token = start;
 
     for (p = start; p < last && end == NULL; /* void */) {
 
@@ -81,10 +97,18 @@ ngx_http_kafka_lex(ngx_http_kafka_lex_t *lex, u_char **pos, u_char *last,
 
             return NGX_OK;
         }
+
+        if (lex->continued && !lex->open) {
+            end = p;
+        }
     }
 
     if (end == NULL) {
         end = p;
+
+        if (lex->open && !lex->continued) {
+            ngx_http_kafka_lex_cut(lex, start, &end);
+        }
     }
 
     *pos = p;
@@ -94,6 +118,22 @@ ngx_http_kafka_lex(ngx_http_kafka_lex_t *lex, u_char **pos, u_char *last,
     *offset = base;
 
     return (start == last) ? NGX_DONE : NGX_OK;
+}
+
+
+/* the token that the buffer splits is a piece of its own */
+
+static void
+ngx_http_kafka_lex_cut(ngx_http_kafka_lex_t *lex, u_char *start, u_char **end)
+{
+    if (lex->token == start) {
+        lex->partial = 1;
+        return;
+    }
+
+    lex->tail.data = lex->token;
+    lex->tail.len = *end - lex->token;
+    *end = lex->token;
 }
 
 
@@ -125,6 +165,15 @@ ngx_http_kafka_lex_outside(ngx_http_kafka_lex_t *lex, u_char **pos,
 
     for (p = *pos; p < last; p++) {
         ch = *p;
+
+        if (lex->open && !ngx_http_kafka_lex_bare(ch)) {
+            lex->open = 0;
+
+            if (lex->continued) {
+                *pos = p;
+                return NGX_OK;
+            }
+        }
 
         switch (ch) {
 
@@ -171,6 +220,11 @@ ngx_http_kafka_lex_outside(ngx_http_kafka_lex_t *lex, u_char **pos,
 
         lex->previous = ch;
 
+        if (!lex->open && (ch == '"' || ngx_http_kafka_lex_bare(ch))) {
+            lex->open = 1;
+            lex->token = p;
+        }
+
         if (ch == '"') {
             lex->state = lex_string;
             *pos = p + 1;
@@ -214,6 +268,7 @@ ngx_http_kafka_lex_string(ngx_http_kafka_lex_t *lex, u_char **pos,
 
         if (ch == '"') {
             lex->state = lex_outside;
+            lex->open = 0;
             p++;
             break;
         }
@@ -380,6 +435,33 @@ ngx_http_kafka_lex_low(ngx_http_kafka_lex_t *lex, u_char ch, u_char expected,
     lex->digits = 0;
 
     return NGX_OK;
+}
+
+
+/* a byte of a number or a word, or of what is wrong in their place */
+
+static ngx_uint_t
+ngx_http_kafka_lex_bare(u_char ch)
+{
+    switch (ch) {
+
+    case ' ':
+    case '\t':
+    case '\n':
+    case '\r':
+    case '\f':
+    case '\v':
+    case '"':
+    case ',':
+    case ':':
+    case '[':
+    case ']':
+    case '{':
+    case '}':
+        return 0;
+    }
+
+    return 1;
 }
 
 

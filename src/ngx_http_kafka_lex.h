@@ -17,6 +17,10 @@
  * and refuses what yajl 2.1 lets through (invalid UTF-8, lone surrogates,
  * \f and \v as white space).  It keeps its state between buffers, which may
  * split the text anywhere; all else that is wrong is left to yajl.
+ *
+ * It also tells parts of strings, numbers and words that go on in the next
+ * buffer: yajl begins such a token anew with each piece, so that many small
+ * ones would cost it the square of the length.
  */
 
 
@@ -24,6 +28,9 @@ typedef struct {
     off_t                        offset;     /* of the next byte to look at */
     off_t                        comma;      /* where the held comma was */
     const char                  *error;      /* static, set with NGX_ERROR */
+
+    u_char                      *token;      /* where the open one began */
+    ngx_str_t                    tail;       /* it, up to the buffer's end */
 
     ngx_uint_t                   state;
     ngx_uint_t                   code;       /* of a \u escape, so far */
@@ -34,13 +41,17 @@ typedef struct {
     u_char                       low;        /* bounds of the next of them */
     u_char                       high;
     unsigned                     held:1;     /* a comma, by another buffer */
+    unsigned                     open:1;     /* inside a token */
+    unsigned                     continued:1; /* of another buffer */
+    unsigned                     partial:1;  /* the piece is part of one */
     unsigned                     surrogate:1;
 } ngx_http_kafka_lex_t;
 
 
 /*
  * Takes bytes from *pos and gives the next piece of text for the parser and
- * its offset in the body; a piece points into the buffer, or is a comma.
+ * its offset in the body; a piece points into the buffer, or is a comma.  With
+ * lex->partial it is part of a token, and the last part unless lex->open.
  * Returns NGX_OK with a piece, NGX_DONE when the buffer is used up, or
  * NGX_ERROR: lex->error says what stands at lex->offset.
  */

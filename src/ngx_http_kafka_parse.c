@@ -45,6 +45,9 @@ struct ngx_http_kafka_parse_s {
     yajl_handle                    yajl;
     ngx_http_kafka_lex_t           lex;
     off_t                          base;    /* of the piece yajl works on */
+    ngx_str_t                      hold;    /* a token not yet complete */
+    size_t                         room;    /* for it, on the heap, ours */
+    off_t                          held;    /* where it began */
 
     ngx_http_kafka_batch_t        *batch;
     ngx_http_kafka_target_t       *target;  /* given by the path, or NULL */
@@ -80,6 +83,9 @@ typedef struct {
 
 
 static void ngx_http_kafka_parse_cleanup(void *data);
+static ngx_int_t ngx_http_kafka_parse_hold(ngx_http_kafka_parse_t *ps,
+    ngx_str_t *piece, off_t offset);
+static ngx_int_t ngx_http_kafka_parse_held(ngx_http_kafka_parse_t *ps);
 static ngx_int_t ngx_http_kafka_parse_feed(ngx_http_kafka_parse_t *ps,
     ngx_str_t *piece, off_t offset);
 static ngx_int_t ngx_http_kafka_parse_invalid(ngx_http_kafka_parse_t *ps);
@@ -185,7 +191,7 @@ ngx_http_kafka_parse_create(ngx_pool_t *pool, ngx_http_kafka_batch_t *batch,
     }
 
     cln->handler = ngx_http_kafka_parse_cleanup;
-    cln->data = ps->yajl;
+    cln->data = ps;
 
     /* ngx_http_kafka_lex() has done so, and more strictly */
     (void) yajl_config(ps->yajl, yajl_dont_validate_strings, 1);
@@ -197,7 +203,13 @@ ngx_http_kafka_parse_create(ngx_pool_t *pool, ngx_http_kafka_batch_t *batch,
 static void
 ngx_http_kafka_parse_cleanup(void *data)
 {
-    yajl_free(data);
+    ngx_http_kafka_parse_t  *ps = data;
+
+    yajl_free(ps->yajl);
+
+    if (ps->hold.data) {
+        ngx_free(ps->hold.data);
+    }
 }
 
 
@@ -223,12 +235,73 @@ ngx_http_kafka_parse(ngx_http_kafka_parse_t *ps, u_char *data, size_t len)
             return ngx_http_kafka_parse_invalid(ps);
         }
 
-        rc = ngx_http_kafka_parse_feed(ps, &piece, offset);
+        if (ps->lex.partial) {
+            rc = ngx_http_kafka_parse_hold(ps, &piece, offset);
+
+        } else {
+            rc = ngx_http_kafka_parse_feed(ps, &piece, offset);
+        }
 
         if (rc != NGX_OK) {
             return rc;
         }
     }
+}
+
+
+/* keeps the part of a token; yajl gets it whole */
+
+static ngx_int_t
+ngx_http_kafka_parse_hold(ngx_http_kafka_parse_t *ps, ngx_str_t *piece,
+    off_t offset)
+{
+    u_char  *data;
+    size_t   room;
+
+    if (ps->hold.len == 0) {
+        ps->held = offset;
+    }
+
+    if (ps->hold.len + piece->len > ps->room) {
+        room = ngx_max(2 * ps->room, ps->hold.len + piece->len);
+
+        data = ngx_alloc(room, ps->batch->pool->log);
+        if (data == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (ps->hold.data) {
+            ngx_memcpy(data, ps->hold.data, ps->hold.len);
+            ngx_free(ps->hold.data);
+        }
+
+        ngx_http_kafka_batch_hold(ps->batch, room - ps->room);
+
+        ps->hold.data = data;
+        ps->room = room;
+    }
+
+    ngx_memcpy(ps->hold.data + ps->hold.len, piece->data, piece->len);
+    ps->hold.len += piece->len;
+
+    return ps->lex.open ? NGX_OK : ngx_http_kafka_parse_held(ps);
+}
+
+
+static ngx_int_t
+ngx_http_kafka_parse_held(ngx_http_kafka_parse_t *ps)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_kafka_parse_feed(ps, &ps->hold, ps->held);
+
+    ngx_http_kafka_batch_hold(ps->batch, -(ssize_t) ps->room);
+
+    ngx_free(ps->hold.data);
+    ngx_str_null(&ps->hold);
+    ps->room = 0;
+
+    return rc;
 }
 
 
@@ -240,6 +313,14 @@ ngx_http_kafka_parse_end(ngx_http_kafka_parse_t *ps)
 
     if (ngx_http_kafka_lex_end(&ps->lex) != NGX_OK) {
         return ngx_http_kafka_parse_invalid(ps);
+    }
+
+    if (ps->hold.len) {
+        rc = ngx_http_kafka_parse_held(ps);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     if (ps->lex.held) {

@@ -18,6 +18,9 @@
 /* what librdkafka adds to a record's size: lengths, timestamp, attributes */
 #define NGX_HTTP_KAFKA_RECORD_OVERHEAD   36
 
+/* names a batch has looked up at a time, so that others get their turn */
+#define NGX_HTTP_KAFKA_PRODUCER_NAMES    16
+
 /* records handed over before the loop's other events have their turn */
 #define NGX_HTTP_KAFKA_PRODUCER_TURN     2000
 
@@ -43,13 +46,12 @@ static ngx_int_t ngx_http_kafka_producer_hand_over(
 static rd_kafka_resp_err_t ngx_http_kafka_producer_produce(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
 static rd_kafka_resp_err_t ngx_http_kafka_producer_call(rd_kafka_t *rk,
-    rd_kafka_topic_t *rkt, ngx_http_kafka_record_t *record,
-    int32_t partition);
+    rd_kafka_topic_t *rkt, ngx_http_kafka_record_t *record);
 static ngx_uint_t ngx_http_kafka_producer_shared_blame(
     rd_kafka_resp_err_t err);
-static ngx_int_t ngx_http_kafka_producer_produce_alone(
-    ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record,
-    int32_t partition);
+static void ngx_http_kafka_producer_again(ngx_http_kafka_producer_t *producer);
+static rd_kafka_resp_err_t ngx_http_kafka_producer_produce_alone(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
 static rd_kafka_t *ngx_http_kafka_producer_alone(
     ngx_http_kafka_producer_t *producer);
 static rd_kafka_headers_t *ngx_http_kafka_producer_headers(
@@ -125,6 +127,8 @@ static void
 ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer)
 {
     producer->started = 1;
+
+    producer->again_last = &producer->again;
 
     ngx_queue_init(&producer->batches);
     ngx_queue_init(&producer->unsent);
@@ -322,6 +326,14 @@ ngx_http_kafka_producer_resolve(ngx_http_kafka_producer_t *producer,
 
     for (target = batch->targets; target; target = target->next) {
 
+        if (target->topic) {
+            continue;
+        }
+
+        if (batch->unknown == NGX_HTTP_KAFKA_PRODUCER_NAMES) {
+            break;
+        }
+
         rc = ngx_http_kafka_topic_resolve(&producer->topics, target,
                                           &batch->err);
 
@@ -351,11 +363,29 @@ ngx_http_kafka_producer_resolved(ngx_http_kafka_target_t *target)
     batch = target->batch;
     producer = batch->client;
 
-    if (--batch->unknown) {
+    batch->unknown--;
+
+    /* one that is absent decides: the others need not be waited for */
+
+    rc = ngx_http_kafka_topic_resolve(&producer->topics, target, &batch->err);
+
+    if (rc == NGX_AGAIN) {
+        batch->unknown++;
         return;
     }
 
-    rc = ngx_http_kafka_producer_resolve(producer, batch);
+    if (rc == NGX_OK) {
+
+        if (batch->unknown) {
+            return;
+        }
+
+        rc = ngx_http_kafka_producer_resolve(producer, batch);
+
+    } else {
+        batch->refused = target;
+        ngx_http_kafka_producer_forget(batch);
+    }
 
     switch (rc) {
 
@@ -507,14 +537,13 @@ ngx_http_kafka_producer_produce(ngx_http_kafka_producer_t *producer,
         return rd_kafka_last_error();
     }
 
-    return ngx_http_kafka_producer_call(producer->rk, rkt, record,
-                                        record->partition);
+    return ngx_http_kafka_producer_call(producer->rk, rkt, record);
 }
 
 
 static rd_kafka_resp_err_t
 ngx_http_kafka_producer_call(rd_kafka_t *rk, rd_kafka_topic_t *rkt,
-    ngx_http_kafka_record_t *record, int32_t partition)
+    ngx_http_kafka_record_t *record)
 {
     rd_kafka_headers_t   *headers;
     rd_kafka_resp_err_t   err;
@@ -530,7 +559,7 @@ ngx_http_kafka_producer_call(rd_kafka_t *rk, rd_kafka_topic_t *rkt,
 
     err = rd_kafka_producev(rk,
                             RD_KAFKA_V_RKT(rkt),
-                            RD_KAFKA_V_PARTITION(partition),
+                            RD_KAFKA_V_PARTITION(record->partition),
                             RD_KAFKA_V_MSGFLAGS(0),
                             RD_KAFKA_V_VALUE(record->value.data,
                                              record->value.len),
@@ -575,26 +604,27 @@ void
 ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
     const rd_kafka_message_t *msg, ngx_uint_t offset_known)
 {
-    ngx_http_kafka_batch_t       *batch;
-    ngx_http_kafka_record_t      *record;
-    rd_kafka_resp_err_t           err;
+    ngx_uint_t                alone;
+    rd_kafka_resp_err_t       err;
+    ngx_http_kafka_batch_t   *batch;
+    ngx_http_kafka_record_t  *record;
 
     record = msg->_private;
     batch = record->batch;
     err = msg->err;
 
-    if (ngx_http_kafka_producer_shared_blame(err) && !record->alone) {
+    if (ngx_http_kafka_producer_shared_blame(err)
+        && !record->alone
+        && rd_kafka_message_status(msg) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
+    {
+        record->alone = 1;
+        record->partition = msg->partition;
 
-        if (ngx_http_kafka_producer_produce_alone(producer, record,
-                                                  msg->partition)
-            == NGX_OK)
-        {
-            return;
-        }
+        *producer->again_last = record;
+        producer->again_last = &record->again;
 
-        /* whether it was to blame will not be known */
-
-        err = RD_KAFKA_RESP_ERR__QUEUE_FULL;
+        ngx_http_kafka_producer_again(producer);
+        return;
     }
 
     producer->pending--;
@@ -620,8 +650,14 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
         producer->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
     }
 
+    alone = record->alone;
+
     if (batch->pending == 0 && batch->unsent == NULL) {
         ngx_http_kafka_producer_finish(batch);
+    }
+
+    if (alone) {
+        ngx_http_kafka_producer_again(producer);
     }
 }
 
@@ -640,11 +676,56 @@ ngx_http_kafka_producer_shared_blame(rd_kafka_resp_err_t err)
 }
 
 
-/* once more, by itself, so that each caller hears of its own record only */
+/*
+ * Such records are produced once more, by themselves, so that each caller
+ * hears of its own only; as many as there is room for, in their order.
+ */
 
-static ngx_int_t
+static void
+ngx_http_kafka_producer_again(ngx_http_kafka_producer_t *producer)
+{
+    rd_kafka_resp_err_t       err;
+    ngx_http_kafka_batch_t   *batch;
+    ngx_http_kafka_record_t  *record;
+
+    while (producer->again) {
+        record = producer->again;
+        err = ngx_http_kafka_producer_produce_alone(producer, record);
+
+        if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL
+            && rd_kafka_outq_len(producer->alone) > 0)
+        {
+            return;
+        }
+
+        producer->again = record->again;
+
+        if (producer->again == NULL) {
+            producer->again_last = &producer->again;
+        }
+
+        if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            continue;
+        }
+
+        batch = record->batch;
+
+        producer->pending--;
+        batch->pending--;
+
+        ngx_http_kafka_batch_fail(record, err,
+                                  RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+
+        if (batch->pending == 0 && batch->unsent == NULL) {
+            ngx_http_kafka_producer_finish(batch);
+        }
+    }
+}
+
+
+static rd_kafka_resp_err_t
 ngx_http_kafka_producer_produce_alone(ngx_http_kafka_producer_t *producer,
-    ngx_http_kafka_record_t *record, int32_t partition)
+    ngx_http_kafka_record_t *record)
 {
     rd_kafka_t           *rk;
     rd_kafka_topic_t     *rkt;
@@ -652,26 +733,20 @@ ngx_http_kafka_producer_produce_alone(ngx_http_kafka_producer_t *producer,
 
     rk = ngx_http_kafka_producer_alone(producer);
     if (rk == NULL) {
-        return NGX_ERROR;
+        return RD_KAFKA_RESP_ERR__STATE;
     }
 
     rkt = rd_kafka_topic_new(rk, (char *) record->target->topic->sn.str.data,
                              NULL);
     if (rkt == NULL) {
-        return NGX_ERROR;
+        return rd_kafka_last_error();
     }
 
-    err = ngx_http_kafka_producer_call(rk, rkt, record, partition);
+    err = ngx_http_kafka_producer_call(rk, rkt, record);
 
     rd_kafka_topic_destroy(rkt);
 
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return NGX_ERROR;
-    }
-
-    record->alone = 1;
-
-    return NGX_OK;
+    return err;
 }
 
 
@@ -798,6 +873,12 @@ ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     if (batch->pending == 0) {
         ngx_http_kafka_producer_finish(batch);
         return;
+    }
+
+    /* nobody waits from here on: a worker that quits need not, either */
+
+    if (batch->deadline.timer_set) {
+        ngx_del_timer(&batch->deadline);
     }
 
     ngx_http_kafka_batch_done(batch);

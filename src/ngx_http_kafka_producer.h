@@ -49,6 +49,8 @@ typedef struct {
     ngx_queue_t                  unsent;       /* batches to hand over */
     ngx_event_t                  submit;
     ngx_uint_t                   pending;      /* records without report */
+    ngx_http_kafka_record_t     *again;        /* to be produced alone */
+    ngx_http_kafka_record_t    **again_last;
     rd_kafka_resp_err_t          trouble;      /* of connections, if any */
     ngx_msec_t                   told;         /* when it was logged */
 

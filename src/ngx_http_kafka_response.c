@@ -52,7 +52,6 @@ static ngx_http_kafka_response_err_t  ngx_http_kafka_response_errs[] = {
     { RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, NGX_HTTP_BAD_REQUEST, 0 },
     { RD_KAFKA_RESP_ERR_INVALID_RECORD, NGX_HTTP_BAD_REQUEST, 0 },
     { RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, NGX_HTTP_BAD_REQUEST, 0 },
-    { RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NGX_HTTP_BAD_REQUEST, 0 },
     { RD_KAFKA_RESP_ERR__INVALID_ARG, NGX_HTTP_BAD_REQUEST, 0 },
 
     { RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, NGX_HTTP_FORBIDDEN, 0 },
@@ -65,6 +64,9 @@ static ngx_http_kafka_response_err_t  ngx_http_kafka_response_errs[] = {
       NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, 0 },
     { RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
       NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, 0 },
+
+    /* the look-up found it: the client that produces will, too */
+    { RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
 
     { RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
     { RD_KAFKA_RESP_ERR__TIMED_OUT, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
@@ -251,8 +253,12 @@ ngx_http_kafka_response_refusal(ngx_pool_t *pool,
     ngx_str_t  text;
     u_char     buf[NGX_HTTP_KAFKA_RESPONSE_TEXT];
 
-    *status = ngx_http_kafka_response_status(batch->err,
+    *status = NGX_HTTP_BAD_REQUEST;
+
+    if (batch->err != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
+        *status = ngx_http_kafka_response_status(batch->err,
                                             RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+    }
 
     text.data = buf;
     text.len = ngx_http_kafka_response_reason(buf, buf + sizeof(buf), batch)

@@ -70,6 +70,16 @@ ngx_http_kafka_route_uri(ngx_str_t *uri, ngx_str_t *prefix,
 {
     u_char  *p, *last, *slash;
 
+    /* a rewrite that stays in the location can have made any URI */
+
+    if (uri->len < prefix->len
+        || ngx_memcmp(uri->data, prefix->data, prefix->len) != 0)
+    {
+        route->error = "no such route: the URI was rewritten to one outside "
+                       "the location";
+        return NGX_HTTP_NOT_FOUND;
+    }
+
     p = uri->data + prefix->len;
     last = uri->data + uri->len;
 

@@ -698,7 +698,7 @@ POST /produce/$TOPIC-p
 
 === TEST 47: the room is given back
 --- http_config
-    kafka_max_memory 64k;
+    kafka_max_memory 160k;
     kafka_producer main { bootstrap.servers $TEST_NGINX_KAFKA; }
 --- pipelined_requests eval
 [map { "POST /produce/\$TOPIC\n{\"value\":\"" . 'x' x 40_000 . '"}' } 1 .. 3]
