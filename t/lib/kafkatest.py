@@ -37,6 +37,8 @@ KAFKA = os.environ.get('KAFKA_UTIL', os.path.join(ROOT, 'util/kafka'))
 for _ in range(100000):
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
 
+PR_SET_CHILD_SUBREAPER = 36     # of linux/prctl.h
+
 BAD_LINE = re.compile(r'\[(alert|crit|emerg)\]|exited on signal|'
                       r'AddressSanitizer|LeakSanitizer|runtime error:')
 
@@ -94,6 +96,8 @@ def wait_for(condition, timeout=10, what='condition'):
 class Nginx:
     """An nginx with one server: what `server` says, on a port of its own."""
 
+    daemon = 'off'
+
     def __init__(self, http_block, server, main='', workers=1, master=True,
                  listen='', user='root'):
         self.dir = tempfile.mkdtemp(prefix='nginx-')
@@ -119,7 +123,7 @@ class Nginx:
             f.write(f'''
 {load}
 {user}
-daemon off;
+daemon {self.daemon};
 master_process {'on' if self.master else 'off'};
 worker_processes {self.workers};
 pid {self.dir}/nginx.pid;
@@ -137,9 +141,14 @@ http {{
 }}
 ''')
 
+    def command(self):
+        return [NGINX, '-e', self.log_path, '-p', self.dir, '-c', self.conf]
+
+    def launch(self):
+        self.process = subprocess.Popen(self.command())
+
     def start(self):
-        self.process = subprocess.Popen(
-            [NGINX, '-e', self.log_path, '-p', self.dir, '-c', self.conf])
+        self.launch()
         wait_for(self.accepts, what='nginx starts')
         wait_for(lambda: len(self.worker_pids()) == (
             self.workers if self.master else 1), what='workers start')
@@ -204,6 +213,12 @@ http {{
                  == self.workers and not old & set(self.worker_pids()),
                  what='nginx reloads')
 
+    def processes(self):
+        """All that have its log open: masters and workers, old and new."""
+
+        return [pid for pid in map(int, filter(str.isdigit, os.listdir('/proc')))
+                if pid != os.getpid() and self.log_path in open_files(pid)]
+
     def bad_lines(self):
         return [line for line in self.log().splitlines()
                 if BAD_LINE.search(line)]
@@ -258,6 +273,73 @@ http {{
         return done.stdout
 
 
+class Adopted:
+    """What Popen is to a child, for the child of one that ended."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.returncode = None
+
+    def poll(self):
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self, timeout):
+        wait_for(lambda: self.poll() is not None, timeout, f'{self.pid} ends')
+        return self.returncode
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+
+class Daemon(Nginx):
+    """In the background: nginx ignores USR2 while its parent lives."""
+
+    daemon = 'on'
+
+    def launch(self):
+        # what loses its parent becomes this process's child
+
+        if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+            raise OSError('prctl() failed')
+
+        subprocess.run(self.command(), check=True)
+        self.process = Adopted(wait_for(self.pid, what='nginx has a pid'))
+
+    def pid(self):
+        try:
+            with open(f'{self.dir}/nginx.pid', encoding='ascii') as f:
+                return int(f.read() or 0)
+        except FileNotFoundError:
+            return 0
+
+    def upgrade(self):
+        """USR2, WINCH, QUIT: the exit status of the old master."""
+
+        old = self.process
+        old_workers = self.worker_pids()
+
+        self.kill(signal.SIGUSR2)
+        self.process = Adopted(wait_for(
+            lambda: (pid := self.pid()) != old.pid and pid,
+            what='nginx is upgraded'))
+        wait_for(lambda: len(self.worker_pids()) == self.workers,
+                 what='new workers start')
+
+        old.send_signal(signal.SIGWINCH)
+        wait_for(lambda: 'nginx: worker process' not in map(title, old_workers),
+                 what='old workers quit')
+        old.send_signal(signal.SIGQUIT)
+
+        return old.wait(30)
+
+
 class Load:
     """Clients that post numbers to a topic, one after another, until told."""
 
@@ -307,6 +389,18 @@ def title(pid):
             return f.read().rstrip(b'\0').decode()
     except OSError:
         return ''
+
+
+def open_files(pid):
+    files = set()
+
+    try:
+        for fd in os.listdir(f'/proc/{pid}/fd'):
+            files.add(os.readlink(f'/proc/{pid}/fd/{fd}'))
+    except OSError:
+        pass                    # it ended, or is another user's
+
+    return files
 
 
 def cpu_seconds(pid):
@@ -370,14 +464,14 @@ class Kafka:
     def addresses(self, listener='plaintext'):
         return self.util('bootstrap', listener)
 
-    def topic(self, name, partitions=1, **config):
+    def topic(self, name, partitions=1, replicas=-1, **config):
         """Creates a topic: in a config's name, _ stands for a full stop."""
 
         # not by util/kafka, which takes a second for it
         admin = confluent_kafka.admin.AdminClient(
             {'bootstrap.servers': self.bootstrap, 'log_level': 4})
         new = confluent_kafka.admin.NewTopic(
-            name, partitions, -1,
+            name, partitions, replicas,
             config={k.replace('_', '.'): v for k, v in config.items()})
         admin.create_topics([new])[name].result(10)
 
