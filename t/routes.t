@@ -440,3 +440,19 @@ GET /produce/$TOPIC/a//b%2Fc?key=k
 --- response_body_like: "offset":0
 --- records
 {"topic": "$TOPIC", "value": "a//b/c", "key": "k"}
+
+
+
+=== TEST 25: a URI rewritten to one outside the location
+--- config
+    location /publish-news {
+        rewrite ^ /news break;
+        kafka_produce main;
+    }
+--- request
+POST /publish-news
+{"topic":"$TOPIC","value":"x"}
+--- error_code: 404
+--- response_body_like chop
+^\{"error":"no such route: .+","status":404\}$
+--- no_records: $TOPIC

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-import unittest.mock
+import unittest
 
 import confluent_kafka
 import confluent_kafka.admin
@@ -475,6 +475,915 @@ class Processes(MockCase):
         self.warm(server)
         self.assertEqual(server.get('/other/produce/t/b').status, 404)
         self.assertEqual(sorted(self.values()), [*'01234', 'a'])
+
+
+# What becomes of a message whose Produce request gets that error from the
+# broker.  What is in none of these tables is a 500, which no retry helps.
+
+PERMANENT = {
+    'INVALID_TIMESTAMP': 400,
+    'INVALID_RECORD': 400,
+    'TOPIC_EXCEPTION': 400,
+    'TOPIC_AUTHORIZATION_FAILED': 403,
+    'CLUSTER_AUTHORIZATION_FAILED': 403,
+    'MSG_SIZE_TOO_LARGE': 413,
+    'RECORD_LIST_TOO_LARGE': 413,
+    'NETWORK_EXCEPTION': 503,
+    'FENCED_LEADER_EPOCH': 503,
+    'UNKNOWN_LEADER_EPOCH': 503,
+    'THROTTLING_QUOTA_EXCEEDED': 503,
+    'SASL_AUTHENTICATION_FAILED': 503,
+    'INVALID_MSG': 500,
+}
+
+# librdkafka tries again until the deadline: may the message be in Kafka then?
+
+RETRIED = {
+    'UNKNOWN_TOPIC_OR_PART': 'no',
+    'LEADER_NOT_AVAILABLE': 'no',
+    'NOT_LEADER_FOR_PARTITION': 'no',
+    'BROKER_NOT_AVAILABLE': 'no',
+    'REPLICA_NOT_AVAILABLE': 'no',
+    'COORDINATOR_LOAD_IN_PROGRESS': 'no',
+    'COORDINATOR_NOT_AVAILABLE': 'no',
+    'NOT_COORDINATOR': 'no',
+    'NOT_ENOUGH_REPLICAS': 'no',
+    'KAFKA_STORAGE_ERROR': 'no',
+    'UNKNOWN_PRODUCER_ID': 'no',
+    'NOT_ENOUGH_REPLICAS_AFTER_APPEND': 'maybe',
+    'REQUEST_TIMED_OUT': 'maybe',
+}
+
+
+class Brokers(MockCase):
+    brokers = 3
+
+    def test_every_produce_error(self):
+        """Each error code of Kafka's, for a request of one message."""
+
+        names = [name for name in
+                 (confluent_kafka.KafkaError(i).name() for i in range(1, 120))
+                 if not name.startswith('ERR_')]
+        self.assertLessEqual({*PERMANENT, *RETRIED}, {*names})
+
+        lanes = 12
+        mocks = [self.mock() for _ in range(lanes)]
+        server = self.nginx(
+            '\n'.join(kafkatest.producer(
+                mock.bootstrap, 'message.timeout.ms 1000')
+                .replace('main', f'lane{i}') for i, mock in enumerate(mocks)),
+            '\n'.join(f'location /{i}/produce {{ kafka_produce lane{i}; }}'
+                      for i in range(lanes)))
+        answers = {}
+
+        def run(lane):
+            mocks[lane].command('topic t 1')
+            for name in names[lane::lanes]:
+                wait_for(lambda: server.get(f'/{lane}/produce/t/m').status
+                         == 200, 10, f'all is well before {name}')
+                mocks[lane].command(f'fail 0 {name} 1000')
+                answers[name] = server.post(f'/{lane}/produce/t',
+                                            [{'value': 'v'}])
+                mocks[lane].command('clear 0')
+
+        with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
+            list(pool.map(run, range(lanes)))
+
+        for name, answer in answers.items():
+            with self.subTest(name=name):
+                self.check_produce_error(name, answer)
+
+    def check_produce_error(self, name, answer):
+        if name == 'DUPLICATE_SEQUENCE_NUMBER':
+            self.assertEqual(answer.status, 200, answer)
+            self.assertIsNone(answer.json[0]['offset'])
+            return
+
+        if name in RETRIED:
+            persisted = RETRIED[name]
+            self.assertRefused(answer, 504 if persisted == 'maybe' else 503,
+                               persisted, '_MSG_TIMED_OUT')
+            return
+
+        self.assertRefused(
+            answer, PERMANENT.get(name, 500),
+            'maybe' if name == 'OUT_OF_ORDER_SEQUENCE_NUMBER' else 'no', name)
+        self.assertEqual(answer.json['results'][0]['retriable'],
+                         name in ('INVALID_MSG', 'NETWORK_EXCEPTION',
+                                  'FENCED_LEADER_EPOCH',
+                                  'UNKNOWN_LEADER_EPOCH',
+                                  'THROTTLING_QUOTA_EXCEEDED'))
+
+    def test_duplicates_have_no_offset(self):
+        """A broker that has the batch already does not tell where."""
+
+        server = self.serve('linger.ms 100')
+        self.warm(server)
+        self.broker.command('fail 0 DUPLICATE_SEQUENCE_NUMBER 1')
+        answer = server.post('/produce/t', [{'value': str(i)}
+                                            for i in range(3)])
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual([m['offset'] for m in answer.json], [None] * 3)
+
+        answer = server.get('/produce/t/next')
+        self.assertEqual(answer.json['offset'], 1)
+        self.assertEqual(self.values(), ['next'])
+
+    def test_slow_brokers(self):
+        """Each round trip takes a second; a cold worker needs several."""
+
+        self.slow(1000)
+        server = self.serve()
+        start = time.monotonic()
+        waiting = [Waiting(server, f'/produce/t/{i}') for i in range(20)]
+        self.assertEqual([w.answer().status for w in waiting], [200] * 20)
+        self.assertLess(time.monotonic() - start, 10)
+
+        start = time.monotonic()
+        self.assertEqual(server.get('/produce/t/20').status, 200)
+        self.assertLess(time.monotonic() - start, 3)
+
+        self.slow(0)
+        self.assertEqual(sorted(map(int, self.values())), list(range(21)))
+
+    def test_connection_cut_mid_request(self):
+        """The request is with the broker when its connection ends."""
+
+        server = self.serve()
+        self.warm(server)
+        self.slow(1000)
+        waiting = [Waiting(server, f'/produce/t/{i}') for i in range(5)]
+        time.sleep(0.5)
+        self.broker.command('down -1')
+        self.broker.command('up -1')
+        self.slow(0)
+        self.assertEqual([w.answer().status for w in waiting], [200] * 5)
+        self.assertEqual(set(self.values()), set('01234'))
+
+    def test_leader_moves(self):
+        self.broker.command('topic moving 1')
+        server = self.serve()
+        load = kafkatest.Load(server, 'moving')
+        for broker in 1, 2, 3, 1:
+            time.sleep(0.4)
+            self.broker.command(f'leader moving 0 {broker}')
+        time.sleep(0.4)
+        load.stop()
+
+        self.assertEqual(load.answers, {200: load.sent})
+        self.assertEqual(sorted(map(int, self.values('moving'))),
+                         list(range(load.sent)))
+
+    def test_no_leader_for_a_while(self):
+        self.broker.command('topic lost 1')
+        server = self.serve()
+        self.warm(server, 'lost')
+        self.broker.command('leader lost 0 -1')
+        waiting = [Waiting(server, f'/produce/lost/{i}') for i in range(5)]
+        time.sleep(1)
+        self.broker.command('leader lost 0 2')
+        self.assertEqual([w.answer().status for w in waiting], [200] * 5)
+        self.assertEqual(sorted(self.values('lost')), [*'01234'])
+
+    def test_log_while_all_brokers_are_away(self):
+        """Ten seconds, with callers: few lines, and one that is an error for
+        each thing that went wrong."""
+
+        server = self.serve('message.timeout.ms 1000')
+        self.warm(server)
+        self.broker.command('down -1')
+
+        before = len(server.log().splitlines())
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            waiting = [Waiting(server, f'/produce/t/{i}') for i in range(20)]
+            for w in waiting:
+                self.assertIn(w.answer().status, (503, 504))
+
+        lines = [line for line in server.log().splitlines()[before:]
+                 if 'kafka' in line]
+        errors = [line for line in lines if '[error]' in line]
+        self.assertLess(len(lines), 100)
+        self.assertIn(len(errors), range(1, 5), errors)
+        self.assertIn('brokers are down', ''.join(errors))
+        self.broker.command('up -1')
+        wait_for(lambda: server.get('/produce/t/back').status == 200, 10,
+                 'the brokers are found')
+
+
+class Room(MockCase):
+    """What waits is bounded, and the bound is given back."""
+
+    def test_kafka_max_memory(self):
+        server = self.serve(http='kafka_max_memory 1m;')
+        self.warm(server)
+        self.slow(2500)
+        body = json.dumps({'value': 'x' * 100000})
+        waiting = []
+        for _ in range(20):
+            waiting.append(Waiting(server, '/produce/t', body))
+            time.sleep(0.03)    # a value that grows needs more for a moment
+
+        # the request below is refused before its body is read
+
+        wait_for(lambda: sum(w.future.done() for w in waiting) >= 8, 2,
+                 'some are refused at once')
+        with server.connect() as s:
+            s.sendall(b'POST /produce/t HTTP/1.1\r\nHost: a\r\n'
+                      b'Content-Length: 300000\r\n\r\n')
+            s.settimeout(1)
+            self.assertRefused(kafkatest.read_response(s), 503)
+
+        answers = [w.answer() for w in waiting]
+        statuses = collections.Counter(a.status for a in answers)
+        self.assertEqual(set(statuses), {200, 503}, statuses)
+        self.assertGreaterEqual(statuses[200], 7)
+        self.assertLessEqual(statuses[200], 10)
+        for answer in answers:
+            if answer.status == 503:
+                self.assertRefused(answer, 503)
+
+        self.slow(0)
+        self.assertEqual(len(self.values()), statuses[200])
+        for _ in range(20):
+            self.assertEqual(server.post('/produce/t', body).status, 200)
+
+    def test_room_of_those_who_left(self):
+        """It is Kafka's word that gives it back, not the client's leaving."""
+
+        server = self.serve(http='kafka_max_memory 1m;')
+        self.warm(server)
+        self.slow(1000)
+        body = json.dumps({'value': 'x' * 100000}).encode()
+
+        for _ in range(8):
+            with server.connect() as s:
+                s.sendall(b'POST /produce/t HTTP/1.1\r\nHost: a\r\n'
+                          b'Content-Length: %d\r\n\r\n' % len(body) + body)
+                time.sleep(0.02)
+
+        big = json.dumps({'value': 'x' * 400000})
+        self.assertRefused(server.post('/produce/t', big), 503)
+        time.sleep(1.5)
+        self.slow(0)
+        self.assertEqual(server.post('/produce/t', big).status, 200)
+
+    def test_full_queue_keeps_the_order(self):
+        """librdkafka takes 10 messages at a time; nothing spins meanwhile."""
+
+        server = self.serve('queue.buffering.max.messages 10')
+        self.warm(server)
+        self.slow(100)
+        pid, = server.worker_pids()
+        before = kafkatest.cpu_seconds(pid)
+        start = time.monotonic()
+
+        waiting = []
+        for i in range(4):
+            waiting.append(Waiting(server, '/produce/t', json.dumps(
+                [{'value': f'{i}-{j}'} for j in range(50)])))
+            time.sleep(0.05)
+
+        self.assertEqual([w.answer().status for w in waiting], [200] * 4)
+        self.assertLess(kafkatest.cpu_seconds(pid) - before,
+                        0.1 * (time.monotonic() - start) + 0.1)
+        self.slow(0)
+        self.assertEqual(self.values(), [f'{i}-{j}' for i in range(4)
+                                         for j in range(50)])
+
+    def test_full_queue_until_the_deadline(self):
+        server = self.serve('queue.buffering.max.messages 10',
+                            'message.timeout.ms 1000')
+        self.warm(server)
+        self.broker.command('leader t 0 -1')
+        waiting = [Waiting(server, '/produce/t', json.dumps(
+            [{'value': 'v'}] * 50)) for _ in range(4)]
+
+        # what librdkafka took from the queue at the last moment is still there
+
+        held = 0
+        for w in waiting:
+            answer = w.answer()
+            fates = collections.Counter((r['code'], r['persisted'])
+                                        for r in answer.json['results'])
+            late = fates.pop(('_MSG_TIMED_OUT', 'maybe'), 0)
+            first = answer.json['results'][0]['persisted']
+            self.assertEqual(answer.status, 504 if first == 'maybe' else 503)
+            self.assertGreater(fates[('_QUEUE_FULL', 'no')], 0, answer)
+            self.assertLessEqual(set(fates), {('_QUEUE_FULL', 'no'),
+                                              ('_MSG_TIMED_OUT', 'no')})
+            held += late
+
+        self.assertLessEqual(held, 10)
+        self.broker.command('leader t 0 1')
+        time.sleep(1.5)
+        self.assertLessEqual(len(self.values()), held)
+
+    def test_a_million_tiny_messages(self):
+        """They need more room than there is; what they had comes back."""
+
+        server = self.nginx(
+            kafkatest.producer(self.broker.bootstrap)
+            + 'kafka_max_memory 64m;',
+            'location /produce { kafka_produce main;'
+            ' client_max_body_size 64m; }')
+        self.warm(server)
+        pid, = server.worker_pids()
+        body = b'[' + b'{"value":""},' * 1000000 + b']'
+        rss = []
+
+        for _ in range(5):
+            start = time.monotonic()
+            with server.connect() as s:
+                try:
+                    s.sendall(b'POST /produce/t HTTP/1.1\r\nHost: a\r\n'
+                              b'Content-Length: %d\r\n\r\n' % len(body) + body)
+                except OSError:
+                    pass        # answered before the end
+                self.assertRefused(kafkatest.read_response(s), 413)
+            self.assertLess(time.monotonic() - start, 10)
+            wait_for(lambda: server.get('/produce/t/warm').status == 200, 5,
+                     'there is room again')
+            rss.append(kafkatest.rss_bytes(pid))
+
+        self.assertLess(rss[-1] - rss[1], 8 << 20)
+        self.assertEqual(self.values(), [])
+
+    def test_room_of_the_refused(self):
+        """Whoever was refused keeps no room, though the connection stays."""
+
+        server = self.serve(http='kafka_max_memory 1m;')
+        self.warm(server)
+        item = b'{"value":"' + b'x' * 9000 + b'"},'
+        chunk = b'%x\r\n%s\r\n' % (len(item), item)
+        small = json.dumps({'value': 'x' * 200000})
+
+        for end, status in ((chunk * 40, 413), (b'2\r\n}}\r\n', 400)):
+            with self.subTest(status=status), server.connect() as s:
+                s.sendall(b'POST /produce/t HTTP/1.1\r\nHost: a\r\n'
+                          b'Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n'
+                          + chunk * 100 + end)
+                self.assertRefused(kafkatest.read_response(s), status)
+                answer = server.post('/produce/t', small)
+                self.assertEqual(answer.status, 200, answer)
+
+
+# Requests that two servers might cut in different places.  Each has a second
+# request inside, which must never be served.
+
+INNER = (b'POST /produce/t HTTP/1.1\r\nHost: a\r\n'
+         b'Content-Length: 17\r\n\r\n{"value":"inner"}')
+
+SHAPES = {
+    'length and chunked': b'Content-Length: 17\r\n'
+        b'Transfer-Encoding: chunked\r\n\r\n11\r\n{"value":"outer"}\r\n'
+        b'0\r\n\r\n' + INNER,
+    'chunked and length': b'Transfer-Encoding: chunked\r\n'
+        b'Content-Length: 4\r\n\r\n11\r\n{"value":"outer"}\r\n0\r\n\r\n'
+        + INNER,
+    'two lengths': b'Content-Length: 17\r\nContent-Length: 18\r\n\r\n'
+        b'{"value":"outer"}' + INNER,
+    'the same length twice': b'Content-Length: 17\r\nContent-Length: 17\r\n'
+        b'\r\n{"value":"outer"}' + INNER,
+    'a list of lengths': b'Content-Length: 17, 17\r\n\r\n{"value":"outer"}'
+        + INNER,
+    'a signed length': b'Content-Length: +17\r\n\r\n{"value":"outer"}'
+        + INNER,
+    'a negative length': b'Content-Length: -1\r\n\r\n{"value":"outer"}'
+        + INNER,
+    'a length beyond int64': b'Content-Length: 18446744073709551633\r\n\r\n'
+        b'{"value":"outer"}' + INNER,
+    'a hexadecimal length': b'Content-Length: 0x11\r\n\r\n{"value":"outer"}'
+        + INNER,
+    'chunked twice': b'Transfer-Encoding: chunked, chunked\r\n\r\n'
+        b'11\r\n{"value":"outer"}\r\n0\r\n\r\n' + INNER,
+    'two codings': b'Transfer-Encoding: gzip, chunked\r\n\r\n'
+        b'11\r\n{"value":"outer"}\r\n0\r\n\r\n' + INNER,
+    'two headers of codings': b'Transfer-Encoding: chunked\r\n'
+        b'Transfer-Encoding: identity\r\n\r\n'
+        b'11\r\n{"value":"outer"}\r\n0\r\n\r\n' + INNER,
+    'an unknown coding': b'Transfer-Encoding: xchunked\r\n\r\n'
+        b'11\r\n{"value":"outer"}\r\n0\r\n\r\n' + INNER,
+    'a chunk of no number': b'Transfer-Encoding: chunked\r\n\r\n'
+        b'zz\r\n{"value":"outer"}\r\n0\r\n\r\n' + INNER,
+    'a negative chunk': b'Transfer-Encoding: chunked\r\n\r\n'
+        b'-1\r\n{"value":"outer"}\r\n0\r\n\r\n' + INNER,
+    'a chunk beyond int64': b'Transfer-Encoding: chunked\r\n\r\n'
+        b'10000000000000011\r\n{"value":"outer"}\r\n0\r\n\r\n' + INNER,
+    'a prefixed chunk': b'Transfer-Encoding: chunked\r\n\r\n'
+        b'0x11\r\n{"value":"outer"}\r\n0\r\n\r\n' + INNER,
+    'a chunk that is too short': b'Transfer-Encoding: chunked\r\n\r\n'
+        b'10\r\n{"value":"outer"}\r\n0\r\n\r\n' + INNER,
+}
+
+
+class Hostile(MockCase):
+    def test_smuggling_shapes(self):
+        server = self.serve()
+        self.warm(server)
+
+        for shape, rest in SHAPES.items():
+            with self.subTest(shape=shape), server.connect() as s:
+                s.sendall(b'POST /produce/t HTTP/1.1\r\nHost: a\r\n' + rest)
+                s.settimeout(5)
+                data = b''
+                try:
+                    while (piece := s.recv(65536)):
+                        data += piece
+                except ConnectionResetError:
+                    pass        # it was closed with bytes unread
+
+                self.assertRegex(data, rb'^HTTP/1\.1 (400|501) ')
+                self.assertEqual(data.count(b'HTTP/1.1 '), 1, data)
+
+        self.assertEqual(self.values(), [])
+        self.warm(server)
+
+    def test_chunked_without_end(self):
+        """Valid JSON, for ever: the size is the limit, and little is read."""
+
+        server = self.nginx(
+            kafkatest.producer(self.broker.bootstrap),
+            'location /produce { kafka_produce main;'
+            ' client_max_body_size 100k; }')
+        self.warm(server)
+        item = b'{"value":"' + b'x' * 980 + b'"},'
+        chunk = b'%x\r\n%s\r\n' % (len(item), item)
+
+        with server.connect() as s:
+            s.sendall(b'POST /produce/t HTTP/1.1\r\nHost: a\r\n'
+                      b'Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n')
+            sent = 0
+            try:
+                while not select.select([s], [], [], 0)[0] and sent < 1000:
+                    s.sendall(chunk)
+                    sent += 1
+                    time.sleep(0.0005)
+            except OSError:
+                pass
+            answer = kafkatest.read_response(s)
+
+        self.assertRefused(answer, 413)
+        self.assertLess(sent, 1000)
+        self.assertEqual(self.values(), [])
+        self.warm(server)
+
+    def test_chunks_of_one_byte_and_long_extensions(self):
+        """What is no body at all does not come for nothing either."""
+
+        server = self.serve()
+        body = b'{"value":"v"}'
+        chunks = b''.join(b'1;%s\r\n%c\r\n' % (b'e' * 500, b) for b in body)
+        answer = server.raw([
+            b'POST /produce/t HTTP/1.1\r\nHost: a\r\n'
+            b'Transfer-Encoding: chunked\r\n\r\n' + chunks
+            + b'0\r\n\r\n'])
+        self.assertIn(answer.status, (200, 400), answer)
+        self.assertEqual(self.values(), ['v'] if answer.status == 200 else [])
+        self.warm(server)
+
+    def test_numbers_beyond_int64(self):
+        server = self.serve()
+        self.warm(server)
+
+        for number in ('9223372036854775807', '9223372036854775808',
+                       '-9223372036854775808', '-9223372036854775809',
+                       '18446744073709551617', '1' + '0' * 1000,
+                       '-1' + '0' * 1000, '1e400', '1e-400',
+                       '0.' + '0' * 1000 + '1'):
+            with self.subTest(number=number[:30]):
+                answer = server.post(
+                    '/produce/t', f'{{"value":"v","partition":{number}}}')
+                self.assertRefused(answer, 400)
+                self.assertIn('"partition"', answer.json['error'])
+
+                # what is skipped may be any number that JSON knows
+
+                answer = server.post(
+                    '/produce/t', f'{{"value":"{number}","x":[{number}]}}')
+                self.assertEqual(answer.status, 200, answer)
+
+                if number == '9223372036854775807':
+                    continue
+                answer = server.post(
+                    '/produce/t', f'{{"value":"v","timestamp":{number}}}')
+                self.assertRefused(answer, 400)
+                self.assertIn('"timestamp"', answer.json['error'])
+
+        self.assertNotIn('v', self.values())
+
+    def test_headers_of_any_bytes(self):
+        server = self.serve()
+        rand = random.Random(1)
+
+        for _ in range(300):
+            junk = bytes(rand.choice(b'\x00\x01\x09 :;,"\x7f\x80\xfe\xffaA0%/')
+                         for _ in range(rand.randrange(1, 60)))
+            with server.connect() as s:
+                s.sendall(b'GET /produce/t/m HTTP/1.1\r\nHost: a\r\nConnection:'
+                          b' close\r\nX: ' + junk + b'\r\nX' + junk
+                          + b': y\r\n\r\n')
+                s.settimeout(5)
+                self.assertRegex(s.recv(100), b'^HTTP/1.1 (200|400) ')
+
+        self.warm(server)
+
+    def test_uri_of_any_bytes(self):
+        server = self.serve()
+        rand = random.Random(2)
+        statuses = collections.Counter()
+
+        for _ in range(1000):
+            junk = bytes(rand.choice(b'/.%2Ff0aA?&=k+#;\\\x01\x7f\x80\xff')
+                         for _ in range(rand.randrange(1, 40)))
+            with server.connect() as s:
+                s.sendall(b'GET /produce/' + junk + b' HTTP/1.1\r\nHost: a\r\n'
+                          b'Connection: close\r\n\r\n')
+                s.settimeout(5)
+                status = s.recv(100)[9:12].decode()
+                self.assertIn(status, ('200', '400', '404'), junk)
+                statuses[status] += 1
+
+        self.assertGreater(statuses['400'], 100)
+        self.warm(server)
+
+
+class Proxy:
+    """Between nginx and a broker: it can swallow answers and cut."""
+
+    def __init__(self, port):
+        self.target = port
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.listener.getsockname()[1]
+        self.swallow = False
+        self.sockets = []
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            try:
+                broker = socket.create_connection(('127.0.0.1', self.target))
+            except OSError:
+                client.close()
+                continue
+            self.sockets += [client, broker]
+            for source, sink in (client, broker), (broker, client):
+                threading.Thread(target=self.pump, daemon=True,
+                                 args=(source, sink, sink is client)).start()
+
+    def pump(self, source, sink, answers):
+        try:
+            while (data := source.recv(65536)):
+                if not (answers and self.swallow):
+                    sink.sendall(data)
+        except OSError:
+            pass
+        self.end(source, sink)
+        source.close()
+
+    @staticmethod
+    def end(*sockets):
+        for s in sockets:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass            # another thread was first
+
+    def cut(self):
+        self.end(*self.sockets)
+        self.sockets.clear()
+
+    def stop(self):
+        self.end(self.listener)
+        self.listener.close()
+        self.cut()
+
+
+class ConfiguredKafka(kafkatest.Kafka):
+    """A Kafka for which `prepare` may add to what its nodes are told."""
+
+    def __init__(self, prepare, nodes=1):
+        self.prepare = prepare
+        super().__init__(nodes)
+
+    def util(self, *args):
+        if args[0] == 'start':
+            with open(os.path.join(self.dir, 'added.properties'), 'w',
+                      encoding='ascii') as f:
+                self.env['KAFKA_PROPS'] = f.name
+                f.write(self.prepare(self))
+        return super().util(*args)
+
+
+class RealCase(FaultCase):
+    def serve(self, listener, *properties):
+        """A short deadline, as most of these tests wait for it."""
+
+        return self.nginx(kafkatest.producer(
+            self.kafka.addresses(listener), 'message.timeout.ms 2000',
+            *properties))
+
+    def read(self, topic):
+        return [r.value.decode() for r in
+                kafkatest.read_topic(self.kafka.bootstrap, topic)]
+
+    def check_kept_out(self, server, topic, *patterns, secret='-secret'):
+        """One clear line in the log; a 503 in time; no secret; no flood."""
+
+        for _ in range(2):
+            start = time.monotonic()
+            answer = server.get(f'/produce/{topic}/m')
+            self.assertRefused(answer, 503)
+            self.assertLess(time.monotonic() - start, 4.5)
+            self.assertNotIn(secret, answer.body.decode())
+
+        time.sleep(1)
+        log = server.log()
+        errors = [line for line in log.splitlines() if '[error]' in line]
+        for pattern in patterns:
+            self.assertRegex('\n'.join(errors), pattern)
+        self.assertLess(len(errors), 8)
+        self.assertLess(log.count('kafka producer'), 60)
+        self.assertNotIn(secret, log)
+        self.assertEqual(self.read(topic), [])
+        self.assertIdle(server)
+
+
+def openssl(folder, *commands):
+    for command in commands:
+        subprocess.run(['openssl', *command.split()], cwd=folder, check=True,
+                       capture_output=True)
+
+
+SCRAM = ('security.protocol sasl_plaintext', 'sasl.mechanism SCRAM-SHA-256',
+         'sasl.username test')
+
+SCRAM_LISTENER = '''
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
+listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config=\
+org.apache.kafka.common.security.scram.ScramLoginModule required;
+'''
+
+
+def add_scram_user(kafka):
+    """With Kafka's own tool, as Debian's client library cannot do it."""
+
+    cache = os.environ.get('XDG_CACHE_HOME', os.path.expanduser('~/.cache'))
+    version = kafka.env.get('KAFKA_VERSION', '4.1.1')
+    jars = kafka.env.get('KAFKA_LIB',
+                         f'{cache}/ngx_http_kafka/kafka-{version}')
+    subprocess.run(
+        ['java', '-XX:TieredStopAtLevel=1', '-cp', f'{jars}/*',
+         'kafka.admin.ConfigCommand', '--bootstrap-server', kafka.bootstrap,
+         '--alter', '--add-config', 'SCRAM-SHA-256=[password=scram-secret]',
+         '--entity-type', 'users', '--entity-name', 'test'],
+        check=True, capture_output=True)
+
+
+class OldKafka(RealCase):
+    """Kafka 3.9, with SCRAM, a certificate that has expired, and a proxy
+    before its plaintext listener."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.kafka = ConfiguredKafka(cls.prepare)
+        cls.addClassCleanup(cls.kafka.stop)
+        cls.kafka.topic('scram')
+        cls.kafka.topic('kept-out')
+        add_scram_user(cls.kafka)
+
+    @classmethod
+    def prepare(cls, kafka):
+        kafka.env['KAFKA_VERSION'] = '3.9.1'
+        kafka.env.pop('KAFKA_LIB', None)        # those of the other version
+        tls = os.path.join(kafka.dir, 'tls')
+        key = '-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
+        os.mkdir(tls)
+        with open(os.path.join(tls, 'names'), 'w', encoding='ascii') as f:
+            f.write('subjectAltName=IP:127.0.0.1')
+        openssl(tls,
+                f'req -x509 {key} -days 30 -subj /CN=ca -keyout ca.key'
+                ' -out ca.pem',
+                f'req {key} -subj /CN=broker -keyout broker.key'
+                ' -out broker.csr',
+                'x509 -req -in broker.csr -CA ca.pem -CAkey ca.key'
+                ' -CAcreateserial -days -1 -extfile names -out broker.pem')
+        with open(os.path.join(tls, 'broker-all.pem'), 'wb') as f:
+            for name in 'broker.key', 'broker.pem':
+                with open(os.path.join(tls, name), 'rb') as part:
+                    f.write(part.read())
+
+        port = int(kafka.env['KAFKA_PORT'])
+        cls.proxy = Proxy(port)
+        cls.addClassCleanup(cls.proxy.stop)
+
+        return SCRAM_LISTENER + f'''
+advertised.listeners=PLAINTEXT://127.0.0.1:{cls.proxy.port},\
+SASL_PLAINTEXT://127.0.0.1:{port + 2},SSL://127.0.0.1:{port + 3}
+'''
+
+    def test_scram(self):
+        server = self.serve('sasl', *SCRAM, 'sasl.password scram-secret')
+        answer = server.get('/produce/scram/m')
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(self.read('scram'), ['m'])
+        self.assertNotIn('-secret', server.log())
+
+    def test_wrong_scram_password(self):
+        server = self.serve('sasl', *SCRAM, 'sasl.password wr0ng-secret')
+        self.check_kept_out(server, 'kept-out', '_AUTHENTICATION')
+
+    def test_expired_certificate(self):
+        tls = os.path.join(self.kafka.dir, 'tls')
+        server = self.serve('ssl', 'security.protocol ssl',
+                            f'ssl.ca.location {tls}/ca.pem')
+        self.check_kept_out(server, 'kept-out', 'certificate.*expired')
+
+    def test_answer_of_a_broker_lost(self):
+        """The broker has the batch and says so, and the word does not come:
+        librdkafka asks again, Kafka tells where it is, and it is there once.
+        """
+
+        self.kafka.topic('once')
+        server = self.nginx(kafkatest.producer(self.kafka.bootstrap))
+        self.assertEqual(server.get('/produce/once/warm').status, 200)
+
+        self.proxy.swallow = True
+        waiting = [Waiting(server, f'/produce/once/{i}') for i in range(10)]
+        time.sleep(1)
+        self.proxy.cut()
+        self.proxy.swallow = False
+
+        answers = [w.answer() for w in waiting]
+        self.assertEqual([a.status for a in answers], [200] * 10)
+        records = kafkatest.read_topic(self.kafka.bootstrap, 'once')
+        self.assertEqual(len(records), 11)
+        for i, answer in enumerate(answers):
+            offset = answer.json['offset']
+            if offset is not None:
+                self.assertEqual(records[offset].value, b'%d' % i)
+
+
+class Cluster(RealCase):
+    """Three nodes of the Kafka of today, TLS with a client's certificate."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.kafka = ConfiguredKafka(
+            lambda kafka: 'listener.name.ssl.ssl.client.auth=required\n'
+            + SCRAM_LISTENER, 3)
+        cls.addClassCleanup(cls.kafka.stop)
+        cls.tls = os.path.join(cls.kafka.dir, 'tls')
+        os.chmod(cls.kafka.dir, 0o755)
+        os.chmod(cls.tls, 0o755)
+        cls.kafka.topic('kept-out')
+        cls.admin = confluent_kafka.admin.AdminClient(
+            {'bootstrap.servers': cls.kafka.bootstrap, 'log_level': 2})
+
+    def client_certificate(self):
+        return (f'ssl.certificate.location {self.tls}/client.pem',
+                f'ssl.key.location {self.tls}/client.key')
+
+    def test_mtls(self):
+        self.kafka.topic('mtls')
+        server = self.serve('ssl', 'security.protocol ssl',
+                            f'ssl.ca.location {self.tls}/ca.pem',
+                            *self.client_certificate())
+        answer = server.get('/produce/mtls/m')
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(self.read('mtls'), ['m'])
+
+    def test_no_client_certificate(self):
+        server = self.serve('ssl', 'security.protocol ssl',
+                            f'ssl.ca.location {self.tls}/ca.pem')
+        self.check_kept_out(server, 'kept-out', 'alert .*certificate')
+
+    def test_wrong_ca(self):
+        folder = self.folder()
+        os.chmod(folder, 0o755)
+        openssl(folder, 'req -x509 -newkey ec -pkeyopt'
+                ' ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=other'
+                ' -keyout ca.key -out ca.pem')
+        server = self.serve('ssl', 'security.protocol ssl',
+                            f'ssl.ca.location {folder}/ca.pem',
+                            *self.client_certificate())
+        self.check_kept_out(server, 'kept-out', 'certificate verify failed')
+
+    def test_plaintext_to_a_tls_port(self):
+        server = self.serve('ssl')
+        self.check_kept_out(server, 'kept-out', 'kafka producer "main": ')
+
+    def test_wrong_password(self):
+        server = self.serve('sasl', 'security.protocol sasl_plaintext',
+                            'sasl.mechanism PLAIN', 'sasl.username test',
+                            'sasl.password wr0ng-secret')
+        self.check_kept_out(server, 'kept-out', '_AUTHENTICATION')
+
+    @unittest.skipIf(confluent_kafka.libversion()[1] < 0x02060100,
+                     'librdkafka before 2.6.1 cannot do SCRAM with Kafka 4')
+    def test_scram_with_kafka_4(self):
+        self.kafka.topic('scram')
+        add_scram_user(self.kafka)
+        server = self.serve('sasl', *SCRAM, 'sasl.password scram-secret')
+        self.assertEqual(server.get('/produce/scram/m').status, 200)
+        self.assertEqual(self.read('scram'), ['m'])
+
+    def test_too_few_replicas(self):
+        self.kafka.util('topic', 'strict', '1', 'min.insync.replicas=3')
+        server = self.serve('plaintext')
+        self.assertEqual(server.get('/produce/strict/before').status, 200)
+        self.kafka.util('kill', '3')
+
+        try:
+            # at first the cluster waits for the dead one, then gives it up
+
+            fates = {'before': 'yes'}
+            end = time.monotonic() + 25
+            for i in range(100):
+                answer = server.post('/produce/strict', [{'value': str(i)}])
+                self.assertIn(answer.status, (503, 504), answer)
+                fates[str(i)] = answer.json['results'][0]['persisted']
+                if fates[str(i)] == 'no' or time.monotonic() > end:
+                    break
+            self.assertRefused(answer, 503, 'no')
+
+        finally:
+            self.kafka.util('restart', '3')
+
+        wait_for(lambda: server.get('/produce/strict/after').status == 200, 30,
+                 'all replicas are in sync')
+        found = self.read('strict')
+        self.assertIn('before', found)
+        for value, fate in fates.items():
+            if fate == 'no':
+                self.assertNotIn(value, found)
+
+    def test_partitions_added(self):
+        self.kafka.topic('grown', 1)
+        server = self.serve('plaintext')
+        self.assertEqual(server.get('/produce/grown/m').status, 200)
+        message = [{'value': 'v', 'partition': 2}]
+        self.assertRefused(server.post('/produce/grown', message), 400)
+
+        new = confluent_kafka.admin.NewPartitions('grown', 3)
+        self.admin.create_partitions([new])['grown'].result(10)
+
+        # the look-up knows them at once, librdkafka's producer later
+
+        def known():
+            answer = server.post('/produce/grown', message)
+            if answer.status != 200:
+                if answer.status == 400:
+                    self.assertRefused(answer, 400)
+                else:
+                    self.assertRefused(answer, 503, 'no', '_UNKNOWN_PARTITION')
+                time.sleep(0.2)
+            return answer.status == 200
+
+        wait_for(known, 20, 'the new partitions are known')
+        self.assertEqual(self.read('grown'), ['m', 'v'])
+
+    def test_topic_created_anew_with_fewer_partitions(self):
+        self.kafka.topic('anew', 3)
+        server = self.serve('plaintext')
+        messages = [{'value': str(i), 'partition': i} for i in range(3)]
+        self.assertEqual(server.post('/produce/anew', messages).status, 200)
+
+        self.admin.delete_topics(['anew'])['anew'].result(10)
+        wait_for(lambda: 'anew' not in
+                 self.admin.list_topics(timeout=10).topics, 10, 'it is gone')
+
+        def status(topic, *partitions):
+            answer = server.post(f'/produce/{topic}', [
+                {'value': f'new-{i}', 'partition': i} for i in partitions])
+            if answer.status != 200:
+                self.assertRefused(answer, answer.status, 'no' if 'results' in
+                                   answer.json else None)
+            return answer.status
+
+        wait_for(lambda: status('anew', 0, 1, 2) == 404, 15, 'it is not found')
+        self.kafka.topic('anew', 1)
+        wait_for(lambda: status('anew', 0) == 200, 15, 'it is found')
+        self.assertEqual(status('anew', 0, 1, 2), 400)
+        self.assertEqual(self.read('anew'), ['new-0'])
+
+        # at once: the module meets the new one while it knows the old one
+
+        self.kafka.topic('swapped', 3)
+        self.assertEqual(status('swapped', 0, 1, 2), 200)
+        self.admin.delete_topics(['swapped'])['swapped'].result(10)
+        wait_for(lambda: 'swapped' not in
+                 self.admin.list_topics(timeout=10).topics, 10, 'it is gone')
+        self.kafka.topic('swapped', 1)
+
+        wait_for(lambda: status('swapped', 2) == 400, 15,
+                 'the partition is known to be gone')
+        wait_for(lambda: status('swapped', 0) == 200, 15, 'the topic is well')
+        self.assertEqual(self.read('swapped'), ['new-0'])
 
 
 def children(pid):

@@ -6,6 +6,7 @@ bytes: by a body buffer of that size, by pauses between writes, as chunks.
 Verdict and records must be those of the whole body.
 """
 
+import json
 import os
 import sys
 import time
@@ -143,6 +144,44 @@ class Split(kafkatest.TestCase):
 
     def test_chunks(self):
         self.check(chunks, chunked=True)
+
+
+class Long(kafkatest.TestCase):
+    """One token in ten thousand pieces costs what it costs in one."""
+
+    def check(self, name, token, value):
+        broker = self.mock()
+        broker.command('topic long 1')
+        server = self.nginx(kafkatest.producer(broker.bootstrap),
+                            'location /produce { kafka_produce main; }')
+        pid, = server.worker_pids()
+        body = b'{"value":' + value + b',"other":' + token + b'}'
+
+        before = kafkatest.cpu_seconds(pid)
+
+        with server.connect() as s:
+            s.sendall(b'POST /produce/long HTTP/1.1\r\nHost: localhost\r\n'
+                      b'Connection: close\r\nTransfer-Encoding: chunked\r\n'
+                      b'\r\n')
+            s.sendall(b''.join(chunks(body, 100)))
+            answer = kafkatest.read_response(s)
+
+        # the square of the length took some 20 s
+
+        self.assertLess(kafkatest.cpu_seconds(pid) - before, 3, name)
+        self.assertEqual(answer.status, 200, answer)
+
+        record, = kafkatest.read_topic(broker.bootstrap, 'long')
+        self.assertEqual(record.value.decode(), json.loads(value))
+
+    def test_escapes(self):
+        self.check('escapes', b'0', b'"' + b'\\u0041' * 150000 + b'"')
+
+    def test_string(self):
+        self.check('string', b'"' + b'a' * 900000 + b'"', b'"b"')
+
+    def test_number(self):
+        self.check('number', b'1' * 900000, b'"c"')
 
 
 if __name__ == '__main__':
