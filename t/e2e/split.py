@@ -163,7 +163,9 @@ class Long(kafkatest.TestCase):
             s.sendall(b'POST /produce/long HTTP/1.1\r\nHost: localhost\r\n'
                       b'Connection: close\r\nTransfer-Encoding: chunked\r\n'
                       b'\r\n')
-            s.sendall(b''.join(chunks(body, 100)))
+            # nginx joins chunks of up to 128 bytes
+
+            s.sendall(b''.join(chunks(body, 129)))
             answer = kafkatest.read_response(s)
 
         # the square of the length took some 20 s
