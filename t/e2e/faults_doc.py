@@ -2,6 +2,7 @@
 """docs/faults.md names tests that there are, and all those of faults.py."""
 
 import ast
+import functools
 import os
 import re
 import unittest
@@ -17,6 +18,7 @@ def read(*path):
         return f.read()
 
 
+@functools.cache
 def tests_of(file):
     """The names of a file's tests."""
 
