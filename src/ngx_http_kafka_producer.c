@@ -892,6 +892,7 @@ ngx_http_kafka_producer_forget(ngx_http_kafka_batch_t *batch)
 
     for (target = batch->targets; target; target = target->next) {
         ngx_http_kafka_topic_cancel(target);
+        ngx_http_kafka_topic_unuse(target);
     }
 
     batch->unknown = 0;
