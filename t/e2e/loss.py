@@ -345,8 +345,11 @@ class Loss(kafkatest.TestCase):
     def kill_the_rest(self):
         """Of a test that came to no good end."""
 
-        for pid in self.server.processes():
-            os.kill(pid, signal.SIGKILL)
+        try:
+            self.server.stop()
+        finally:
+            for pid in self.server.processes():
+                os.kill(pid, signal.SIGKILL)
 
     # what happens meanwhile
 
