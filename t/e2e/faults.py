@@ -1293,7 +1293,7 @@ class Cluster(RealCase):
         self.assertEqual(self.read('scram'), ['m'])
 
     def test_too_few_replicas(self):
-        self.kafka.util('topic', 'strict', '1', 'min.insync.replicas=3')
+        self.kafka.topic('strict', 1, 3, min_insync_replicas='3')
         server = self.serve('plaintext')
         self.assertEqual(server.get('/produce/strict/before').status, 200)
         self.kafka.util('kill', '3')
