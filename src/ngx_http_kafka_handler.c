@@ -745,6 +745,15 @@ static ngx_int_t
 ngx_http_kafka_handler_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
     ngx_uint_t status)
 {
+    /* nginx may read what the client still sends for long: hold nothing then */
+
+    if (ctx->batch) {
+        ngx_http_kafka_batch_leave(ctx->batch);
+        ctx->batch = NULL;
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+
     if (r->request_body ? !r->reading_body
                         : r->headers_in.content_length_n <= 0
                           && !r->headers_in.chunked)
