@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds with gcc and with clang, checks the style,
-# runs the tests, also under sanitizers (util/sanitize.sh), and the fuzzers
-# (util/fuzz.sh); the last line is "N passed, N failed".
+# runs the tests, those of t/*.t also under AddressSanitizer; the last line is
+# "N passed, N failed".
 #
 #   util/test.sh               all of that
-#   util/test.sh --quick       without sanitizers and fuzzers
+#   util/test.sh --quick       without the sanitizer
+#   util/test.sh --all         and the long tests, all of util/sanitize.sh, and
+#                              the fuzzers (util/fuzz.sh)
 #   util/test.sh FILE...       only these files of t/ or t/e2e/, built with gcc
 #
 # What each file printed is in build/test-logs.
@@ -202,11 +204,14 @@ choose() { # file
     esac
 }
 
-full=
+# Minutes of faults, brokers and reloads each: with --all, or by name.
+long=(t/e2e/faults.py t/e2e/loss.py)
+
+mode=
 case ${1:-} in
-    '')      full=yes ;;
-    --quick) shift; if [ $# -gt 0 ]; then usage; fi ;;
-    -*)      usage ;;
+    '')            mode=usual ;;
+    --quick|--all) mode=${1#--}; shift; if [ $# -gt 0 ]; then usage; fi ;;
+    -*)            usage ;;
 esac
 
 for name in "$@"; do
@@ -218,7 +223,12 @@ for name in "$@"; do
 done
 if [ $# -eq 0 ]; then
     shopt -s nullglob
-    for file in t/*.t t/e2e/*.py; do choose "$file"; done
+    for file in t/*.t t/e2e/*.py; do
+        case " ${long[*]} " in
+            *" $file "*) if [ "$mode" != all ]; then continue; fi ;;
+        esac
+        choose "$file"
+    done
 fi
 
 trap stop INT TERM HUP
@@ -257,16 +267,20 @@ if [ ${#files[@]} -gt 0 ]; then
 fi
 if [ ${#scripts[@]} -gt 0 ]; then
     # The network inside a cage leads nowhere.
-    if util/kafka fetch && t/e2e/fetch-client.sh >/dev/null; then
+    if util/kafka fetch && t/e2e/fetch-client.sh >/dev/null &&
+        case " ${scripts[*]} " in
+            *faults.py*) env -u KAFKA_LIB KAFKA_VERSION=3.9.1 util/kafka fetch ;;
+        esac
+    then
         # One at a time: several brokers at once would be slow to answer.
         run 1 "${scripts[@]}"
     else
         failed=$((failed + 1))
     fi
 fi
-if [ -n "$full" ]; then
-    part util/fuzz.sh
-    part util/sanitize.sh
-fi
+case $mode in
+    usual) part util/sanitize.sh addresses ;;
+    all)   part util/fuzz.sh; part util/sanitize.sh ;;
+esac
 
 finish
