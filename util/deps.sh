@@ -71,9 +71,14 @@ fetch_from_sid() { # package
 
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
                  'Origin: Debian' 'Label: Debian' | sed -n 1p)
+    if [ -z "$mirror" ]; then
+        echo "apt has no Debian source that could have $1" >"$tmp/log"
+        return 1
+    fi
+
     mkdir -p "$root"/{lists,cache/archives}/partial "$root/none"
     cat >"$root/sources.list" <<END
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-http://deb.debian.org/debian} sid main
+deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main
 END
     local options=(
         -qq

@@ -21,8 +21,8 @@ options() {
     lines=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' \
                 'Created-By: Packages' 'Origin: Debian' | sort -u)
     if [ -z "$lines" ]; then
-        lines="http://deb.debian.org/debian $(. /etc/os-release &&
-            echo "$VERSION_CODENAME")"
+        echo "nginx-source.sh: apt has no Debian source of packages" >&2
+        exit 3
     fi
     sed "s|.*|deb-src [signed-by=$keyring] & main|" \
         <<<"$lines" >"$tmp/sources.list"
