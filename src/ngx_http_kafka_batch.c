@@ -151,7 +151,6 @@ ngx_http_kafka_batch_fail(ngx_http_kafka_record_t *record,
     record->state = NGX_HTTP_KAFKA_RECORD_FAILED;
     record->err = err;
     record->persisted = persisted;
-    record->batch->failed++;
 }
 
 

@@ -95,7 +95,6 @@ struct ngx_http_kafka_batch_s {
     ngx_uint_t                      unknown;   /* targets being looked up */
     ngx_uint_t                      pending;   /* reports that will come */
     ngx_uint_t                      acked;
-    ngx_uint_t                      failed;
 
     /* why nothing of the batch was sent */
     ngx_http_kafka_target_t        *refused;
