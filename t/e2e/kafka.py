@@ -561,7 +561,7 @@ class Cluster(kafkatest.TestCase):
     def test_a_node_dies_under_load(self):
         kafka = kafkatest.Kafka(3)
         self.addCleanup(kafka.stop)
-        kafka.topic('survivor', 6, min_insync_replicas='2')
+        kafka.topic('survivor', 6, 3, min_insync_replicas='2')
 
         server = self.nginx(kafkatest.producer(kafka.bootstrap))
         load = kafkatest.Load(server, 'survivor')
