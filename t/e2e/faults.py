@@ -788,6 +788,42 @@ class Room(MockCase):
         self.assertLessEqual(set(values), held)
         self.assertLessEqual(len(values), 10)
 
+    def test_topic_denied_while_messages_wait_for_room(self):
+        """A topic that no message has been produced to yet, and that a second
+        look-up does not find any more, stays while messages to it wait."""
+
+        server = self.serve('queue.buffering.max.messages 2')
+        self.broker.command('topic late 1')
+        self.warm(server)
+        self.broker.command('leader t 0 -1')
+        waiting = [Waiting(server, '/produce/t', json.dumps(
+            [{'value': str(i)} for i in range(5)]))]
+        time.sleep(0.2)
+        waiting.append(Waiting(server, '/produce/late', '{"value":"late"}'))
+        time.sleep(1.2)         # partitions are asked for again after 1 s
+
+        # a look-up that ends before it is begun, as another topic is not there
+
+        self.broker.command('error nowhere UNKNOWN_TOPIC_OR_PART')
+        self.assertRefused(server.get('/produce/nowhere/m'), 404)
+        elsewhere = [{'topic': 'late', 'value': 'v', 'partition': 99},
+                     {'topic': 'nowhere', 'value': 'v'}]
+        self.assertRefused(server.post('/produce', elsewhere), 404)
+        time.sleep(2.5)         # what is absent is forgotten after 1 s
+
+        # and one that does not find it
+
+        self.broker.command('error late UNKNOWN_TOPIC_OR_PART')
+        self.assertRefused(server.post('/produce', elsewhere[:1]), 404)
+        time.sleep(2.5)
+        self.assertFalse(any(w.future.done() for w in waiting))
+
+        self.broker.command('error late NO_ERROR')
+        self.broker.command('leader t 0 1')
+        self.assertEqual([w.answer().status for w in waiting], [200, 200])
+        self.assertEqual(self.values(), [*'01234'])
+        self.assertEqual(self.values('late'), ['late'])
+
     def test_a_million_tiny_messages(self):
         """They need more room than there is; what they had comes back."""
 
