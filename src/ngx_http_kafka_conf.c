@@ -580,6 +580,16 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
 
     producer->auto_create = (ngx_strcmp(value, "true") == 0);
 
+    size = sizeof(value);
+
+    if (rd_kafka_conf_get(ctx->conf, "enable.idempotence", value, &size)
+        != RD_KAFKA_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    producer->idempotent = (ngx_strcmp(value, "true") == 0);
+
     producer->thread_pool = ngx_thread_pool_add(cf, NULL);
     if (producer->thread_pool == NULL) {
         return NGX_CONF_ERROR;

@@ -301,7 +301,7 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
 
     if (rd_kafka_event_error_is_fatal(event)) {
 
-        if (producer->fatal) {
+        if (producer->spent) {
             return;
         }
 
@@ -311,10 +311,7 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
                       rd_kafka_err2name(err),
                       rd_kafka_event_error_string(event));
 
-        /* what it still holds is reported now, then it is replaced */
-
-        producer->fatal = 1;
-        ngx_http_kafka_producer_purge(producer);
+        ngx_http_kafka_producer_replace(producer);
         return;
     }
 

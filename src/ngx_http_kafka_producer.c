@@ -5,18 +5,20 @@
 
 
 #include <ngx_http_kafka_producer.h>
+#include <ngx_http_kafka_again.h>
 #include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_delivery.h>
+#include <ngx_http_kafka_record.h>
 #include <librdkafka/rdkafka_mock.h>
 
 
 /* milliseconds */
 #define NGX_HTTP_KAFKA_PRODUCER_RETRY    1000
-#define NGX_HTTP_KAFKA_PRODUCER_GRACE    2000
 #define NGX_HTTP_KAFKA_PRODUCER_PURGE    200
 
-/* what librdkafka adds to a record's size: lengths, timestamp, attributes */
-#define NGX_HTTP_KAFKA_RECORD_OVERHEAD   36
+/* milliseconds: a spent client's acknowledgements are waited for that long */
+#define NGX_HTTP_KAFKA_PRODUCER_SPENT    500
+#define NGX_HTTP_KAFKA_PRODUCER_TICK     50
 
 /* names a batch has looked up at a time, so that others get their turn */
 #define NGX_HTTP_KAFKA_PRODUCER_NAMES    16
@@ -33,9 +35,6 @@ static void ngx_http_kafka_producer_queues(
     ngx_http_kafka_producer_t *producer);
 static ngx_int_t ngx_http_kafka_producer_resolve(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
-static ngx_int_t ngx_http_kafka_producer_fits(
-    ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
-static size_t ngx_http_kafka_producer_varint(size_t len);
 static void ngx_http_kafka_producer_resolved(ngx_http_kafka_target_t *target);
 static void ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch);
@@ -43,19 +42,11 @@ static void ngx_http_kafka_producer_submit(ngx_event_t *ev);
 static ngx_int_t ngx_http_kafka_producer_hand_over(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch,
     ngx_uint_t *turn);
-static rd_kafka_resp_err_t ngx_http_kafka_producer_produce(
-    ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
-static rd_kafka_resp_err_t ngx_http_kafka_producer_call(rd_kafka_t *rk,
-    rd_kafka_topic_t *rkt, ngx_http_kafka_record_t *record);
-static ngx_uint_t ngx_http_kafka_producer_shared_blame(
-    rd_kafka_resp_err_t err);
-static void ngx_http_kafka_producer_again(ngx_http_kafka_producer_t *producer);
-static rd_kafka_resp_err_t ngx_http_kafka_producer_produce_alone(
-    ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
-static rd_kafka_t *ngx_http_kafka_producer_alone(
-    ngx_http_kafka_producer_t *producer);
-static rd_kafka_headers_t *ngx_http_kafka_producer_headers(
-    ngx_http_kafka_header_t *header);
+static ngx_uint_t ngx_http_kafka_producer_endangered(
+    ngx_http_kafka_producer_t *producer, const rd_kafka_message_t *msg);
+static void ngx_http_kafka_producer_purge(ngx_event_t *ev);
+static void ngx_http_kafka_producer_purge_all(
+    ngx_http_kafka_producer_t *producer, int what);
 static void ngx_http_kafka_producer_deadline(ngx_event_t *ev);
 static void ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     rd_kafka_resp_err_t err);
@@ -110,7 +101,6 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
     }
 
     producer->failed = 0;
-    producer->fatal = 0;
 
     return NGX_OK;
 
@@ -137,6 +127,11 @@ ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer)
     producer->submit.data = producer;
     producer->submit.log = ngx_cycle->log;
     producer->submit.cancelable = 1;
+
+    producer->purge.handler = ngx_http_kafka_producer_purge;
+    producer->purge.data = producer;
+    producer->purge.log = ngx_cycle->log;
+    producer->purge.cancelable = 1;
 
     producer->topics.thread_pool = producer->thread_pool;
     producer->topics.auto_create = producer->auto_create;
@@ -187,6 +182,10 @@ ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
 {
     ngx_http_kafka_topics_release(&producer->topics);
 
+    if (producer->purge.timer_set) {
+        ngx_del_timer(&producer->purge);
+    }
+
     if (producer->connection) {
         ngx_http_kafka_delivery_close(producer);
     }
@@ -223,15 +222,24 @@ ngx_int_t
 ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch)
 {
-    ngx_int_t  rc;
+    ngx_int_t                 rc;
+    ngx_http_kafka_record_t  *record;
 
     if (producer->closing) {
         batch->err = RD_KAFKA_RESP_ERR__DESTROY;
         return NGX_DECLINED;
     }
 
-    if (ngx_http_kafka_producer_fits(producer, batch) != NGX_OK) {
-        return NGX_DECLINED;
+    for (record = batch->records; record; record = record->next) {
+
+        /* the client would refuse it for sure */
+
+        if (!ngx_http_kafka_record_fits(record, producer->message_max)) {
+            batch->err = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+            batch->refused = record->target;
+            batch->culprit = record;
+            return NGX_DECLINED;
+        }
     }
 
     batch->client = producer;
@@ -262,56 +270,6 @@ ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_producer_queue(producer, batch);
 
     return NGX_OK;
-}
-
-
-/* what the client would refuse for sure is refused before anything is sent */
-
-static ngx_int_t
-ngx_http_kafka_producer_fits(ngx_http_kafka_producer_t *producer,
-    ngx_http_kafka_batch_t *batch)
-{
-    size_t                    size;
-    ngx_http_kafka_header_t  *header;
-    ngx_http_kafka_record_t  *record;
-
-    for (record = batch->records; record; record = record->next) {
-        size = NGX_HTTP_KAFKA_RECORD_OVERHEAD + record->key.len
-               + record->value.len;
-
-        for (header = record->headers; header; header = header->next) {
-            size += ngx_http_kafka_producer_varint(header->key.len)
-                    + header->key.len
-                    + ngx_http_kafka_producer_varint(header->value.len)
-                    + header->value.len;
-        }
-
-        if (size > producer->message_max) {
-            batch->err = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
-            batch->refused = record->target;
-            batch->culprit = record;
-            return NGX_DECLINED;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-/* the bytes that Kafka's record format spends on a length */
-
-static size_t
-ngx_http_kafka_producer_varint(size_t len)
-{
-    size_t  n;
-
-    /* a sign takes the lowest bit */
-
-    for (n = 1, len >>= 6; len; len >>= 7) {
-        n++;
-    }
-
-    return n;
 }
 
 
@@ -444,7 +402,7 @@ ngx_http_kafka_producer_submit(ngx_event_t *ev)
 
     producer = ev->data;
 
-    if (producer->fatal) {
+    if (producer->spent) {
         return;
     }
 
@@ -452,6 +410,8 @@ ngx_http_kafka_producer_submit(ngx_event_t *ev)
         ngx_add_timer(ev, NGX_HTTP_KAFKA_PRODUCER_RETRY);
         return;
     }
+
+    ngx_http_kafka_again_produce(producer);
 
     turn = 0;
 
@@ -524,9 +484,7 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
 }
 
 
-/* the value stays ours: the batch lives until the report has come */
-
-static rd_kafka_resp_err_t
+rd_kafka_resp_err_t
 ngx_http_kafka_producer_produce(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t *record)
 {
@@ -537,66 +495,7 @@ ngx_http_kafka_producer_produce(ngx_http_kafka_producer_t *producer,
         return rd_kafka_last_error();
     }
 
-    return ngx_http_kafka_producer_call(producer->rk, rkt, record);
-}
-
-
-static rd_kafka_resp_err_t
-ngx_http_kafka_producer_call(rd_kafka_t *rk, rd_kafka_topic_t *rkt,
-    ngx_http_kafka_record_t *record)
-{
-    rd_kafka_headers_t   *headers;
-    rd_kafka_resp_err_t   err;
-
-    headers = NULL;
-
-    if (record->headers) {
-        headers = ngx_http_kafka_producer_headers(record->headers);
-        if (headers == NULL) {
-            return RD_KAFKA_RESP_ERR__FAIL;
-        }
-    }
-
-    err = rd_kafka_producev(rk,
-                            RD_KAFKA_V_RKT(rkt),
-                            RD_KAFKA_V_PARTITION(record->partition),
-                            RD_KAFKA_V_MSGFLAGS(0),
-                            RD_KAFKA_V_VALUE(record->value.data,
-                                             record->value.len),
-                            RD_KAFKA_V_KEY(record->key.data, record->key.len),
-                            RD_KAFKA_V_TIMESTAMP(record->timestamp),
-                            RD_KAFKA_V_HEADERS(headers),
-                            RD_KAFKA_V_OPAQUE(record),
-                            RD_KAFKA_V_END);
-
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR && headers) {
-        rd_kafka_headers_destroy(headers);
-    }
-
-    return err;
-}
-
-
-static rd_kafka_headers_t *
-ngx_http_kafka_producer_headers(ngx_http_kafka_header_t *header)
-{
-    rd_kafka_resp_err_t   err;
-    rd_kafka_headers_t   *headers;
-
-    headers = rd_kafka_headers_new(8);
-
-    for ( /* void */ ; header; header = header->next) {
-        err = rd_kafka_header_add(headers, (char *) header->key.data,
-                                  header->key.len, header->value.data,
-                                  header->value.len);
-
-        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            rd_kafka_headers_destroy(headers);
-            return NULL;
-        }
-    }
-
-    return headers;
+    return ngx_http_kafka_record_produce(record, producer->rk, rkt);
 }
 
 
@@ -604,38 +503,33 @@ void
 ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
     const rd_kafka_message_t *msg, ngx_uint_t offset_known)
 {
-    ngx_uint_t                alone;
-    rd_kafka_resp_err_t       err;
-    ngx_http_kafka_batch_t   *batch;
     ngx_http_kafka_record_t  *record;
 
     record = msg->_private;
-    batch = record->batch;
-    err = msg->err;
 
-    if (ngx_http_kafka_producer_shared_blame(err)
-        && !record->alone
-        && rd_kafka_message_status(msg) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
-    {
-        record->alone = 1;
-        record->partition = msg->partition;
+    producer->pending--;
 
-        *producer->again_last = record;
-        producer->again_last = &record->again;
+    if (ngx_http_kafka_producer_endangered(producer, msg)) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "kafka producer \"%V\": a message is overdue, its "
+                      "client is replaced lest others be sent twice",
+                      &producer->name);
 
-        ngx_http_kafka_producer_again(producer);
+        ngx_http_kafka_producer_replace(producer);
+    }
+
+    if (ngx_http_kafka_again_take(producer, msg) == NGX_OK) {
+        ngx_http_kafka_again_produce(producer);
         return;
     }
 
-    producer->pending--;
-    batch->pending--;
+    if (msg->err) {
+        ngx_http_kafka_batch_fail(record, msg->err,
+                                  rd_kafka_message_status(msg));
 
-    if (err) {
-        ngx_http_kafka_batch_fail(record, err, rd_kafka_message_status(msg));
-
-        if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
-            || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
-            || err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+        if (msg->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+            || msg->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+            || msg->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
         {
             ngx_http_kafka_topic_doubt(record->target->topic);
         }
@@ -646,160 +540,91 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
         record->partition = msg->partition;
         record->offset = offset_known ? msg->offset : -1;
         record->timestamp = rd_kafka_message_timestamp(msg, NULL);
-        batch->acked++;
+        record->batch->acked++;
+
         producer->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
     }
 
-    alone = record->alone;
+    ngx_http_kafka_producer_settle(record->batch);
 
-    if (batch->pending == 0 && batch->unsent == NULL) {
-        ngx_http_kafka_producer_finish(batch);
-    }
-
-    if (alone) {
-        ngx_http_kafka_producer_again(producer);
-    }
-}
-
-
-/* for one such record Kafka refuses all that librdkafka sent along with it */
-
-static ngx_uint_t
-ngx_http_kafka_producer_shared_blame(rd_kafka_resp_err_t err)
-{
-    return err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP
-           || err == RD_KAFKA_RESP_ERR_INVALID_RECORD
-#if (RD_KAFKA_VERSION >= 0x02040000)
-           || err == RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD
-#endif
-           || err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
-}
-
-
-/*
- * Such records are produced once more, by themselves, so that each caller
- * hears of its own only; as many as there is room for, in their order.
- */
-
-static void
-ngx_http_kafka_producer_again(ngx_http_kafka_producer_t *producer)
-{
-    rd_kafka_resp_err_t       err;
-    ngx_http_kafka_batch_t   *batch;
-    ngx_http_kafka_record_t  *record;
-
-    while (producer->again) {
-        record = producer->again;
-        err = ngx_http_kafka_producer_produce_alone(producer, record);
-
-        if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL
-            && rd_kafka_outq_len(producer->alone) > 0)
-        {
-            return;
-        }
-
-        producer->again = record->again;
-
-        if (producer->again == NULL) {
-            producer->again_last = &producer->again;
-        }
-
-        if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            continue;
-        }
-
-        batch = record->batch;
-
-        producer->pending--;
-        batch->pending--;
-
-        ngx_http_kafka_batch_fail(record, err,
-                                  RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
-
-        if (batch->pending == 0 && batch->unsent == NULL) {
-            ngx_http_kafka_producer_finish(batch);
-        }
-    }
-}
-
-
-static rd_kafka_resp_err_t
-ngx_http_kafka_producer_produce_alone(ngx_http_kafka_producer_t *producer,
-    ngx_http_kafka_record_t *record)
-{
-    rd_kafka_t           *rk;
-    rd_kafka_topic_t     *rkt;
-    rd_kafka_resp_err_t   err;
-
-    rk = ngx_http_kafka_producer_alone(producer);
-    if (rk == NULL) {
-        return RD_KAFKA_RESP_ERR__STATE;
-    }
-
-    rkt = rd_kafka_topic_new(rk, (char *) record->target->topic->sn.str.data,
-                             NULL);
-    if (rkt == NULL) {
-        return rd_kafka_last_error();
-    }
-
-    err = ngx_http_kafka_producer_call(rk, rkt, record);
-
-    rd_kafka_topic_destroy(rkt);
-
-    return err;
-}
-
-
-static rd_kafka_t *
-ngx_http_kafka_producer_alone(ngx_http_kafka_producer_t *producer)
-{
-    char              errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
-    rd_kafka_conf_t  *conf;
-
-    if (producer->alone || producer->fatal) {
-        return producer->alone;
-    }
-
-    conf = rd_kafka_conf_dup(producer->side);
-
-    if (rd_kafka_conf_set(conf, "batch.num.messages", "1", errstr,
-                          sizeof(errstr))
-        == RD_KAFKA_CONF_OK)
-    {
-        producer->alone = ngx_http_kafka_client_new(conf, errstr);
-    }
-
-    rd_kafka_conf_destroy(conf);
-
-    if (producer->alone == NULL) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "kafka producer \"%V\": no client to produce records "
-                      "one by one: %s", &producer->name, errstr);
-        return NULL;
-    }
-
-    /* not forwarded to the other: librdkafka would take its messages for it */
-
-    producer->alone_queue = rd_kafka_queue_get_main(producer->alone);
-    (void) rd_kafka_set_log_queue(producer->alone, producer->alone_queue);
-    ngx_http_kafka_delivery_add(producer, producer->alone_queue);
-
-    return producer->alone;
+    ngx_http_kafka_again_produce(producer);
 }
 
 
 void
-ngx_http_kafka_producer_purge(ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_producer_settle(ngx_http_kafka_batch_t *batch)
 {
-    int  flags;
+    batch->pending--;
 
-    flags = RD_KAFKA_PURGE_F_QUEUE|RD_KAFKA_PURGE_F_INFLIGHT
-            |RD_KAFKA_PURGE_F_NON_BLOCKING;
+    if (batch->pending == 0 && batch->unsent == NULL) {
+        ngx_http_kafka_producer_finish(batch);
+    }
+}
 
-    (void) rd_kafka_purge(producer->rk, flags);
+
+/*
+ * When a message times out librdkafka starts its sequence numbers anew, and
+ * sends what else was on its way to a broker once more under another number:
+ * the broker cannot tell that it has it already.
+ */
+
+static ngx_uint_t
+ngx_http_kafka_producer_endangered(ngx_http_kafka_producer_t *producer,
+    const rd_kafka_message_t *msg)
+{
+    return msg->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT
+           && rd_kafka_message_status(msg)
+              == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED
+           && producer->idempotent
+           && !producer->spent
+           && !producer->closing;
+}
+
+
+/* first what is not sent, for what is sent may be acknowledged any moment */
+
+void
+ngx_http_kafka_producer_replace(ngx_http_kafka_producer_t *producer)
+{
+    producer->spent = 1;
+    producer->replaced = ngx_current_msec;
+
+    ngx_http_kafka_producer_purge(&producer->purge);
+}
+
+
+static void
+ngx_http_kafka_producer_purge(ngx_event_t *ev)
+{
+    int                         what;
+    ngx_http_kafka_producer_t  *producer;
+
+    producer = ev->data;
+    what = RD_KAFKA_PURGE_F_QUEUE;
+
+    if (ngx_current_msec - producer->replaced
+        >= NGX_HTTP_KAFKA_PRODUCER_SPENT)
+    {
+        what |= RD_KAFKA_PURGE_F_INFLIGHT;
+    }
+
+    ngx_http_kafka_producer_purge_all(producer, what);
+
+    /* and what librdkafka puts back into its queue meanwhile */
+
+    ngx_add_timer(ev, NGX_HTTP_KAFKA_PRODUCER_TICK);
+}
+
+
+static void
+ngx_http_kafka_producer_purge_all(ngx_http_kafka_producer_t *producer,
+    int what)
+{
+    (void) rd_kafka_purge(producer->rk, what|RD_KAFKA_PURGE_F_NON_BLOCKING);
 
     if (producer->alone) {
-        (void) rd_kafka_purge(producer->alone, flags);
+        (void) rd_kafka_purge(producer->alone,
+                              what|RD_KAFKA_PURGE_F_NON_BLOCKING);
     }
 }
 
@@ -807,12 +632,12 @@ ngx_http_kafka_producer_purge(ngx_http_kafka_producer_t *producer)
 void
 ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer)
 {
-    if (producer->fatal && producer->pending == 0) {
+    if (producer->spent && producer->pending == 0) {
         ngx_http_kafka_producer_end(producer);
-        producer->fatal = 0;
+        producer->spent = 0;
     }
 
-    if (!ngx_queue_empty(&producer->unsent)) {
+    if (producer->again || !ngx_queue_empty(&producer->unsent)) {
         ngx_post_event(&producer->submit, &ngx_posted_events);
     }
 }
@@ -951,7 +776,12 @@ ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
         ngx_http_kafka_producer_flush(producer, until);
     }
 
+    ngx_http_kafka_again_fail(producer);
     ngx_http_kafka_producer_abort(producer);
+
+    if (producer->purge.timer_set) {
+        ngx_del_timer(&producer->purge);
+    }
 
     if (producer->submit.timer_set) {
         ngx_del_timer(&producer->submit);
@@ -986,7 +816,7 @@ ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
         ngx_http_kafka_delivery_wait(producer, until);
 
     } while (!ngx_queue_empty(&producer->unsent)
-             && !producer->fatal
+             && !producer->spent
              && (ngx_msec_int_t) (until - ngx_current_msec) > 0);
 
     if (producer->pending == 0) {
@@ -998,7 +828,8 @@ ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
                   "before the process had to exit",
                   &producer->name, producer->pending);
 
-    ngx_http_kafka_producer_purge(producer);
+    ngx_http_kafka_producer_purge_all(producer, RD_KAFKA_PURGE_F_QUEUE
+                                                |RD_KAFKA_PURGE_F_INFLIGHT);
 
     ngx_http_kafka_delivery_wait(producer, ngx_current_msec
                                            + NGX_HTTP_KAFKA_PRODUCER_PURGE);

@@ -15,6 +15,10 @@
 #include <ngx_http_kafka_topic.h>
 
 
+/* milliseconds for the last reports, after message.timeout.ms */
+#define NGX_HTTP_KAFKA_PRODUCER_GRACE  2000
+
+
 /*
  * A producer as configured, and as it runs in this worker.  Everything here
  * runs in the event loop; librdkafka's own threads never see it.
@@ -31,10 +35,11 @@ typedef struct {
     ngx_uint_t                   line;         /* where it is first named */
     u_char                      *file;
     unsigned                     auto_create:1;
+    unsigned                     idempotent:1;
 
     /* in a worker, from the first use on */
     unsigned                     started:1;
-    unsigned                     fatal:1;      /* rk only waits for its end */
+    unsigned                     spent:1;      /* rk only waits for its end */
     unsigned                     closing:1;    /* the process exits */
     rd_kafka_t                  *rk;
     rd_kafka_t                  *alone;        /* batches of one, or NULL */
@@ -48,8 +53,10 @@ typedef struct {
     ngx_queue_t                  batches;      /* all that are not done */
     ngx_queue_t                  unsent;       /* batches to hand over */
     ngx_event_t                  submit;
+    ngx_event_t                  purge;        /* of a spent rk */
+    ngx_msec_t                   replaced;     /* since when it is spent */
     ngx_uint_t                   pending;      /* records without report */
-    ngx_http_kafka_record_t     *again;        /* to be produced alone */
+    ngx_http_kafka_record_t     *again;        /* to be produced once more */
     ngx_http_kafka_record_t    **again_last;
     rd_kafka_resp_err_t          trouble;      /* of connections, if any */
     ngx_msec_t                   told;         /* when it was logged */
@@ -71,14 +78,27 @@ ngx_int_t ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer);
 ngx_int_t ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch);
 
+/*
+ * Gives a record to the client.  No report comes after an error; after none
+ * the caller counts it in producer->pending.
+ */
+rd_kafka_resp_err_t ngx_http_kafka_producer_produce(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
+
+/* one of the batch's records, of those that are pending, has its outcome */
+void ngx_http_kafka_producer_settle(ngx_http_kafka_batch_t *batch);
+
 /* a record's delivery report; msg is librdkafka's */
 void ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
     const rd_kafka_message_t *msg, ngx_uint_t offset_known);
 
-/* librdkafka will report all that it holds, as purged; nothing blocks */
-void ngx_http_kafka_producer_purge(ngx_http_kafka_producer_t *producer);
+/*
+ * The client must not go on: all that it holds is reported now or soon, then
+ * another one takes its place.  Nothing blocks.
+ */
+void ngx_http_kafka_producer_replace(ngx_http_kafka_producer_t *producer);
 
-/* there is room again, or the client has failed for good */
+/* there is room again, or a spent client has reported all */
 void ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer);
 
 /*

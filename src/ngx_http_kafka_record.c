@@ -1,0 +1,112 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_record.h>
+
+
+/* what librdkafka adds to a record's size: lengths, timestamp, attributes */
+#define NGX_HTTP_KAFKA_RECORD_OVERHEAD  36
+
+
+static size_t ngx_http_kafka_record_varint(size_t len);
+static rd_kafka_headers_t *ngx_http_kafka_record_headers(
+    ngx_http_kafka_header_t *header);
+
+
+ngx_uint_t
+ngx_http_kafka_record_fits(ngx_http_kafka_record_t *record, size_t max)
+{
+    size_t                    size;
+    ngx_http_kafka_header_t  *header;
+
+    size = NGX_HTTP_KAFKA_RECORD_OVERHEAD + record->key.len
+           + record->value.len;
+
+    for (header = record->headers; header; header = header->next) {
+        size += ngx_http_kafka_record_varint(header->key.len)
+                + header->key.len
+                + ngx_http_kafka_record_varint(header->value.len)
+                + header->value.len;
+    }
+
+    return size <= max;
+}
+
+
+/* the bytes that Kafka's record format spends on a length */
+
+static size_t
+ngx_http_kafka_record_varint(size_t len)
+{
+    size_t  n;
+
+    /* a sign takes the lowest bit */
+
+    for (n = 1, len >>= 6; len; len >>= 7) {
+        n++;
+    }
+
+    return n;
+}
+
+
+rd_kafka_resp_err_t
+ngx_http_kafka_record_produce(ngx_http_kafka_record_t *record, rd_kafka_t *rk,
+    rd_kafka_topic_t *rkt)
+{
+    rd_kafka_headers_t   *headers;
+    rd_kafka_resp_err_t   err;
+
+    headers = NULL;
+
+    if (record->headers) {
+        headers = ngx_http_kafka_record_headers(record->headers);
+        if (headers == NULL) {
+            return RD_KAFKA_RESP_ERR__FAIL;
+        }
+    }
+
+    err = rd_kafka_producev(rk,
+                            RD_KAFKA_V_RKT(rkt),
+                            RD_KAFKA_V_PARTITION(record->partition),
+                            RD_KAFKA_V_MSGFLAGS(0),
+                            RD_KAFKA_V_VALUE(record->value.data,
+                                             record->value.len),
+                            RD_KAFKA_V_KEY(record->key.data, record->key.len),
+                            RD_KAFKA_V_TIMESTAMP(record->timestamp),
+                            RD_KAFKA_V_HEADERS(headers),
+                            RD_KAFKA_V_OPAQUE(record),
+                            RD_KAFKA_V_END);
+
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR && headers) {
+        rd_kafka_headers_destroy(headers);
+    }
+
+    return err;
+}
+
+
+static rd_kafka_headers_t *
+ngx_http_kafka_record_headers(ngx_http_kafka_header_t *header)
+{
+    rd_kafka_resp_err_t   err;
+    rd_kafka_headers_t   *headers;
+
+    headers = rd_kafka_headers_new(8);
+
+    for ( /* void */ ; header; header = header->next) {
+        err = rd_kafka_header_add(headers, (char *) header->key.data,
+                                  header->key.len, header->value.data,
+                                  header->value.len);
+
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            rd_kafka_headers_destroy(headers);
+            return NULL;
+        }
+    }
+
+    return headers;
+}

@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+"""Messages that are overdue while they are with a broker: neither they nor
+those beside them may be in Kafka twice.
+"""
+
+import collections
+import json
+import os
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '../lib'))
+
+import kafkatest
+from life import Waiting
+
+
+REPLACED = 'lest others be sent twice'
+
+
+class Overdue(kafkatest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.kafka = kafkatest.Kafka()
+        cls.addClassCleanup(cls.kafka.stop)
+
+    def serve(self, topic, *properties, partitions=1):
+        self.kafka.topic(topic, partitions)
+        server = self.nginx(kafkatest.producer(
+            self.kafka.bootstrap, 'message.timeout.ms 5000', *properties))
+        for partition in range(partitions):
+            self.assertEqual(server.post(
+                f'/produce/{topic}', {'value': f'warm-{partition}',
+                                      'partition': partition}).status, 200)
+        return server
+
+    def paused(self, seconds, server, topic, *bodies):
+        """The answers to bodies that are posted, one after another, during a
+        pause of the broker.
+        """
+
+        self.kafka.util('pause', '1')
+        try:
+            waiting = []
+            for body in bodies:
+                waiting.append(Waiting(server, f'/produce/{topic}', body))
+                time.sleep(seconds / len(bodies))
+        finally:
+            self.kafka.util('resume', '1')
+
+        return [w.answer() for w in waiting]
+
+    def check_true(self, server, topic, sent):
+        """What is in Kafka is what was answered; by value."""
+
+        self.assertEqual(server.get(f'/produce/{topic}/after').status, 200)
+        time.sleep(1)           # what else librdkafka might send again
+        records = kafkatest.read_topic(self.kafka.bootstrap, topic)
+        count = collections.Counter(r.value.decode() for r in records)
+        self.assertEqual([v for v, n in count.items() if n > 1], [])
+
+        for value, result in sent:
+            fate = result.get('persisted', 'acked')
+            if fate == 'acked':
+                self.assertIn((result['partition'], result['offset'], value),
+                              [(r.partition, r.offset, r.value.decode())
+                               for r in records])
+            elif fate == 'no':
+                self.assertNotIn(value, count)
+
+    def results(self, answer):
+        found = answer.json
+        if answer.status != 200:
+            found = found['results']
+        return found if isinstance(found, list) else [found]
+
+    def test_those_beside_an_overdue_message(self):
+        server = self.serve('beside')
+        first, second = self.paused(
+            6, server, 'beside', '{"value":"a"}', '{"value":"b"}')
+        self.assertEqual(first.status, 504, first)
+        self.check_true(server, 'beside',
+                        [('a', *self.results(first)),
+                         ('b', *self.results(second))])
+        self.assertEqual(server.log().count(REPLACED), 1)
+
+    def test_a_batch_half_of_which_was_sent(self):
+        """What is with the broker and what still waits are overdue at once."""
+
+        server = self.serve('half', 'batch.num.messages 100',
+                            'linger.ms 5', partitions=2)
+        values = [str(i) for i in range(2000)]
+        bodies = [json.dumps([{'value': v} for v in values[:1000]]),
+                  json.dumps([{'value': v} for v in values[1000:]])]
+        results = [self.results(answer) for answer in
+                   self.paused(7, server, 'half', *bodies)]
+        fates = collections.Counter(r.get('persisted', 'acked')
+                                    for r in results[0] + results[1])
+        self.assertGreater(fates['maybe'], 0, fates)
+        self.assertGreater(fates['no'], 0, fates)
+        self.check_true(server, 'half', [*zip(values, sum(results, []))])
+
+
+if __name__ == '__main__':
+    kafkatest.unittest.main()
