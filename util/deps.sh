@@ -2,7 +2,7 @@
 # Installs the Debian packages that the other scripts need and that are missing.
 #
 #   util/deps.sh GROUP...             groups: build run clang test kafka
-#                                     node source
+#                                     node source bench
 #   util/deps.sh --missing GROUP...   only prints what is missing, one a line
 #
 # Silent when nothing is missing.  Uses sudo when not root.
@@ -23,13 +23,19 @@ packages() { # group
         kafka) echo 'default-jre-headless|openjdk-17-jre-headless' maven openssl ;;
         node)  echo nodejs npm ;;
         source) echo dpkg-dev valgrind ;;
-        *)     die "no group \"$1\": build, run, clang, test, kafka, node or source" ;;
+        bench) echo wrk python3 python3-venv python3-confluent-kafka iproute2 \
+                    git golang-go libnginx-mod-http-lua lua-nginx-kafka \
+                    lua-cjson ;;
+        *)     die "no group \"$1\": build, run, clang, test, kafka, node," \
+                   "source or bench" ;;
     esac
 }
 
 installed() { # package
     # Other packages of Node.js have npm within and exclude Debian's.
     if [ "$1" = npm ] && command -v npm >/dev/null; then return; fi
+    # Go may be another than Debian's.
+    if [ "$1" = golang-go ] && command -v go >/dev/null; then return; fi
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 

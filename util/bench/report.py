@@ -1,0 +1,214 @@
+"""Tables and the targets: medians of the rounds, and of their ratios."""
+
+import collections
+import statistics
+
+MODULE = ('module', 1)
+FLOOR = ('return 200', 1)
+RAW = ('librdkafka', 1)
+LUA = ('lua-resty-kafka', 1)
+GO = ('Go service', 1)
+
+TITLES = {
+    'single': 'One message a request, one broker',
+    'batch': 'Many messages a request, one broker; librdkafka floods',
+    'replicas': 'Three brokers, replication 3',
+    'peers': 'What one would take instead, one broker of Kafka 3.9',
+}
+
+
+def number(value):
+    if value is None:
+        return '-'
+    if value >= 1000:
+        return f'{value:,.0f}'
+    return f'{value:.3g}' if value < 100 else f'{value:.0f}'
+
+
+def table(rows):
+    """Right-aligned columns, the first to the left."""
+
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+
+    for row in rows:
+        print('  '.join([row[0].ljust(widths[0]),
+                         *(cell.rjust(width) for cell, width
+                           in zip(row[1:], widths[1:]))]).rstrip())
+
+
+class Samples:
+    """Finds the samples of a load; figures are lists, one a round."""
+
+    def __init__(self, samples):
+        self.found = collections.defaultdict(dict)
+        self.whos = collections.defaultdict(dict)
+        self.loads = collections.defaultdict(dict)
+
+        for s in samples:
+            if 'connections' not in s or 'round' not in s:
+                continue
+
+            load = (s['size'], s['count'], s['connections'])
+            who = (s['who'], s['workers'])
+            self.loads[s['part']][load] = True
+            self.whos[s['part'], load][who] = True
+            self.found[s['part'], load, who][s['round']] = s
+
+    def get(self, part, load, who, figure):
+        rounds = self.found.get((part, load, who))
+
+        if rounds is None:
+            return None
+
+        return [figure(rounds[i]) for i in sorted(rounds)]
+
+
+def rate(s):
+    return s['messages'] / s['seconds']
+
+
+def cpu(s):
+    """Microseconds a message."""
+
+    return 1e6 * s['cpu'] / max(1, s['messages'])
+
+
+def p50(s):
+    return s.get('p50')
+
+
+def p99(s):
+    return s.get('p99')
+
+
+def median(values):
+    if values is None or None in values:
+        return None
+
+    return statistics.median(values)
+
+
+def ratio(values, others):
+    """The median of the ratios of each round."""
+
+    if values is None or others is None:
+        return None
+
+    return statistics.median(a / b if b else 0
+                             for a, b in zip(values, others))
+
+
+def show_loads(samples, part):
+    for load in samples.loads[part]:
+        size, count, connections = load
+        print(f'\n{TITLES[part]}: {size} bytes, '
+              + (f'{count:,} a request, ' if count > 1 else '')
+              + f'{connections} connection{"s"[:connections > 1]}')
+
+        rows = [('', 'messages/s', '/ module', 'p50 us', 'p99 us',
+                 'CPU us', '/ module', 'errors')]
+
+        for who in samples.whos[part, load]:
+            def get(figure, who=who):
+                return samples.get(part, load, who, figure)
+
+            name, workers = who
+            rows.append((
+                name + (f', {workers} workers' if workers > 1 else ''),
+                number(median(get(rate))),
+                number(ratio(get(rate),
+                             samples.get(part, load, MODULE, rate))),
+                number(median(get(p50))), number(median(get(p99))),
+                number(median(get(cpu))),
+                number(ratio(get(cpu), samples.get(part, load, MODULE, cpu))),
+                str(sum(get(lambda s: s['errors'])))))
+
+        table(rows)
+
+
+def parts_sum(samples, connections):
+    """req/s against 1 / (1 / return 200 + 1 / librdkafka)."""
+
+    load = (100, 1, connections)
+    module, floor, raw = (samples.get('single', load, who, rate)
+                          for who in (MODULE, FLOOR, RAW))
+
+    return module and ratio(module, [1 / (1 / f + 1 / r)
+                                     for f, r in zip(floor, raw)])
+
+
+def over_raw(samples):
+    load = (100, 1, 1)
+    module = samples.get('single', load, MODULE, p50)
+    raw = samples.get('single', load, RAW, p50)
+
+    return module and statistics.median(m - r for m, r in zip(module, raw))
+
+
+def compare(samples, part, load, one, other, figure):
+    return ratio(samples.get(part, load, one, figure),
+                 samples.get(part, load, other, figure))
+
+
+def targets(samples, others):
+    """Name, value, bound, aim, and whether more is better."""
+
+    one64, many = (100, 1, 64), (100, 1000, 8)
+
+    return [
+        ('req/s at 64 / sum of the parts', parts_sum(samples, 64),
+         0.9, 1.1, True),
+        ('req/s at 512 / sum of the parts', parts_sum(samples, 512),
+         0.9, 1.1, True),
+        ('CPU a request at 64 / return 200',
+         compare(samples, 'single', one64, MODULE, FLOOR, cpu),
+         1.5, 1.2, False),
+        ('p50 at 1 connection - librdkafka, us', over_raw(samples),
+         100, None, False),
+        ('batch of 1,000: CPU a message / flood',
+         compare(samples, 'batch', many, MODULE, RAW, cpu), 2, 1.5, False),
+        ('batch of 1,000: messages/s / flood',
+         compare(samples, 'batch', many, MODULE, RAW, rate), 0.5, 0.7, True),
+        ('req/s at 64 / lua-resty-kafka',
+         compare(samples, 'peers', one64, MODULE, LUA, rate), 3, None, True),
+        ('req/s at 64 / Go service',
+         compare(samples, 'peers', one64, MODULE, GO, rate), 2, None, True),
+        *others,
+    ]
+
+
+def verdict(value, bound, aim, more):
+    for limit, word in (aim, 'reached, so is the aim'), (bound, 'reached'):
+        if limit is not None and (value >= limit if more else value <= limit):
+            return word
+
+    return 'missed'
+
+
+def show_targets(samples, others):
+    rows = [('Target', 'found', 'bound', 'aim', '')]
+
+    for name, value, bound, aim, more in targets(samples, others):
+        sign = '>= ' if more else '<= '
+        rows.append((name, number(value), sign + number(bound),
+                     '-' if aim is None else sign + number(aim),
+                     'not measured' if value is None
+                     else verdict(value, bound, aim, more)))
+
+    print()
+    table(rows)
+
+
+def show(results):
+    samples = Samples(results['samples'])
+
+    print(', '.join(f'{name} {results[name]}' for name in (
+        'date', 'commit', 'cpu', 'cores', 'kernel', 'nginx', 'librdkafka',
+        'kafka', 'java')))
+    print(f'medians of {results["rounds"]} rounds of {results["seconds"]} s; '
+          'CPU is that of the process and all of its threads, a message')
+
+    for part in TITLES:
+        show_loads(samples, part)
+
+    show_targets(samples, [])
