@@ -12,11 +12,33 @@
 #define NGX_HTTP_KAFKA_CLIENT_MOMENT  200
 
 
+typedef struct {
+    int                          error;
+    const char                  *text;
+} ngx_http_kafka_client_cert_t;
+
+
 static void ngx_http_kafka_client_destroy_task(void *data, ngx_log_t *log);
 static void ngx_http_kafka_client_destroyed(ngx_event_t *ev);
 static ngx_int_t ngx_http_kafka_client_destroy(rd_kafka_t *rk,
     ngx_msec_t timeout, ngx_log_t *log);
 static void *ngx_http_kafka_client_destroy_thread(void *data);
+
+
+/* as numbered in openssl/x509_vfy.h, which is not needed to build */
+
+static ngx_http_kafka_client_cert_t  ngx_http_kafka_client_certs[] = {
+    { 9, "it is not yet valid" },
+    { 10, "it has expired" },
+    { 18, "it is signed by itself, and not trusted" },
+    { 19, "a certificate of its chain is signed by itself, and not trusted" },
+    { 20, "its issuer is not trusted" },
+    { 21, "its issuer is not trusted" },
+    { 23, "it was revoked" },
+    { 62, "it is for another host name" },
+    { 64, "it is for another IP address" },
+    { 0, "OpenSSL refuses it" }
+};
 
 
 rd_kafka_t *
@@ -35,6 +57,29 @@ ngx_http_kafka_client_new(const rd_kafka_conf_t *conf, char *errstr)
     }
 
     return rk;
+}
+
+
+int
+ngx_http_kafka_client_verify(rd_kafka_t *rk, const char *broker, int32_t id,
+    int *error, int depth, const char *cert, size_t size, char *errstr,
+    size_t errsize, void *opaque)
+{
+    ngx_http_kafka_client_cert_t  *c;
+
+    if (*error == 0) {
+        return 1;
+    }
+
+    for (c = ngx_http_kafka_client_certs; c->error; c++) {
+        if (c->error == *error) {
+            break;
+        }
+    }
+
+    (void) snprintf(errstr, errsize, "%s (X.509 error %d)", c->text, *error);
+
+    return 0;
 }
 
 

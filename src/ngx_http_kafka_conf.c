@@ -187,6 +187,10 @@ ngx_http_kafka_conf_create(ngx_conf_t *cf)
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR|RD_KAFKA_EVENT_ERROR
                                    |RD_KAFKA_EVENT_LOG);
 
+    /* fails where librdkafka has no TLS */
+    (void) rd_kafka_conf_set_ssl_cert_verify_cb(conf,
+                                                ngx_http_kafka_client_verify);
+
     if (rd_kafka_conf_set(conf, "log.queue", "true", errstr, sizeof(errstr))
         != RD_KAFKA_CONF_OK)
     {

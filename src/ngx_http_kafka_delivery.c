@@ -295,9 +295,11 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t *event)
 {
     ngx_uint_t           level;
+    const char          *text;
     rd_kafka_resp_err_t  err;
 
     err = rd_kafka_event_error(event);
+    text = rd_kafka_event_error_string(event);
 
     if (rd_kafka_event_error_is_fatal(event)) {
 
@@ -308,11 +310,18 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "kafka producer \"%V\": fatal error %s: %s; "
                       "it is replaced", &producer->name,
-                      rd_kafka_err2name(err),
-                      rd_kafka_event_error_string(event));
+                      rd_kafka_err2name(err), text);
 
         ngx_http_kafka_producer_replace(producer);
         return;
+    }
+
+    if (err == RD_KAFKA_RESP_ERR__TRANSPORT
+        && ngx_strstr(text, ":SSL routines:"))
+    {
+        /* TLS 1.3: the broker refuses after the client is done */
+
+        err = RD_KAFKA_RESP_ERR__SSL;
     }
 
     level = ngx_http_kafka_delivery_trouble(producer, err) ? NGX_LOG_ERR
@@ -321,8 +330,7 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
     if (ngx_http_kafka_delivery_may_log(producer)) {
         ngx_log_error(level, ngx_cycle->log, 0,
                       "kafka producer \"%V\": %s: %s", &producer->name,
-                      rd_kafka_err2name(err),
-                      rd_kafka_event_error_string(event));
+                      rd_kafka_err2name(err), text);
     }
 }
 
@@ -379,6 +387,12 @@ ngx_http_kafka_delivery_log(ngx_http_kafka_producer_t *producer,
     /* syslog's levels are nginx's less one; a broker's fault is no [crit] */
 
     level = ngx_max(level + 1, NGX_LOG_ERR);
+
+    if (ngx_strcmp(facility, "SSLCERTVRFY") == 0
+        && !ngx_http_kafka_delivery_trouble(producer, RD_KAFKA_RESP_ERR__SSL))
+    {
+        level = NGX_LOG_INFO;
+    }
 
     if ((ngx_uint_t) level > ngx_cycle->log->log_level
         || !ngx_http_kafka_delivery_may_log(producer))

@@ -1136,7 +1136,8 @@ class RealCase(FaultCase):
         return [r.value.decode() for r in
                 kafkatest.read_topic(self.kafka.bootstrap, topic)]
 
-    def check_kept_out(self, server, topic, *patterns, secret='-secret'):
+    def check_kept_out(self, server, topic, *patterns, secret='-secret',
+                       told=''):
         """One clear line in the log; a 503 in time; no secret; no flood."""
 
         for _ in range(2):
@@ -1145,6 +1146,7 @@ class RealCase(FaultCase):
             self.assertRefused(answer, 503)
             self.assertLess(time.monotonic() - start, 4.5)
             self.assertNotIn(secret, answer.body.decode())
+            self.assertIn(told, answer.json['error'])
 
         time.sleep(1)
         log = server.log()
@@ -1240,13 +1242,15 @@ SASL_PLAINTEXT://127.0.0.1:{port + 2},SSL://127.0.0.1:{port + 3}
 
     def test_wrong_scram_password(self):
         server = self.serve('sasl', *SCRAM, 'sasl.password wr0ng-secret')
-        self.check_kept_out(server, 'kept-out', '_AUTHENTICATION')
+        self.check_kept_out(server, 'kept-out', '_AUTHENTICATION',
+                            told='credentials')
 
     def test_expired_certificate(self):
         tls = os.path.join(self.kafka.dir, 'tls')
         server = self.serve('ssl', 'security.protocol ssl',
                             f'ssl.ca.location {tls}/ca.pem')
-        self.check_kept_out(server, 'kept-out', 'certificate verify failed')
+        self.check_kept_out(server, 'kept-out', 'it has expired',
+                            told='TLS')
 
     def test_answer_of_a_broker_lost(self):
         """The broker has the batch and says so, and the word does not come:
@@ -1305,7 +1309,8 @@ class Cluster(RealCase):
     def test_no_client_certificate(self):
         server = self.serve('ssl', 'security.protocol ssl',
                             f'ssl.ca.location {self.tls}/ca.pem')
-        self.check_kept_out(server, 'kept-out', 'alert .*certificate')
+        self.check_kept_out(server, 'kept-out', 'alert .*certificate',
+                            told='TLS')
 
     def test_wrong_ca(self):
         folder = self.folder()
@@ -1316,7 +1321,8 @@ class Cluster(RealCase):
         server = self.serve('ssl', 'security.protocol ssl',
                             f'ssl.ca.location {folder}/ca.pem',
                             *self.client_certificate())
-        self.check_kept_out(server, 'kept-out', 'certificate verify failed')
+        self.check_kept_out(server, 'kept-out', 'issuer is not trusted',
+                            told='TLS')
 
     def test_plaintext_to_a_tls_port(self):
         server = self.serve('ssl')
