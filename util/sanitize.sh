@@ -5,8 +5,8 @@
 #   util/sanitize.sh [KIND...]        these kinds, or all
 #   util/sanitize.sh --build KIND     only builds; prints the nginx to start
 #
-#   addresses   t/*.t under AddressSanitizer, LeakSanitizer and
-#               UndefinedBehaviorSanitizer
+#   addresses   t/*.t and t/e2e/faults.py under AddressSanitizer, LeakSanitizer
+#               and UndefinedBehaviorSanitizer
 #   threads     some of t/*.t and a load (t/lib/load.py) under ThreadSanitizer
 #   memcheck    some of t/*.t under valgrind's memcheck
 #
@@ -183,11 +183,11 @@ run() { # kind
     fi
 
     case $kind in
-        addresses) files=(t/*.t) ;;
+        addresses) files=(t/*.t t/e2e/faults.py) ;;
         threads)   files+=(t/lib/load.py) ;;
         memcheck)  export TEST_NGINX_TIMEOUT=60 ;;
     esac
-    TEST_LOGS=$logs TEST_NGINX_BINARY=$build/nginx-$kind \
+    TEST_LOGS=$logs TEST_SANITIZER=$kind TEST_NGINX_BINARY=$build/nginx-$kind \
         TEST_NGINX_LOAD_MODULES=$build/ngx_http_kafka_module.so \
         util/test.sh "${files[@]}" >"$logs/tests.log" 2>&1 || true
     sed '$d; s/^/    /' "$logs/tests.log"

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds with gcc and with clang, checks the style,
-# runs the tests, those of t/*.t also under AddressSanitizer; the last line is
-# "N passed, N failed".
+# runs the tests, again under the sanitizers (util/sanitize.sh), and the fuzzers
+# for a minute (util/fuzz.sh); the last line is "N passed, N failed".
 #
 #   util/test.sh               all of that
-#   util/test.sh --quick       without the sanitizer
-#   util/test.sh --all         and the long tests, all of util/sanitize.sh, and
-#                              the fuzzers (util/fuzz.sh)
+#   util/test.sh --quick       without sanitizers, fuzzers and the long tests
 #   util/test.sh FILE...       only these files of t/ or t/e2e/, built with gcc
+#
+# What fails soon comes first.  One part runs after another: what fuzzes beside
+# a test takes its time, and a test of deadlines fails.
 #
 # What each file printed is in build/test-logs.
 #
@@ -204,14 +205,13 @@ choose() { # file
     esac
 }
 
-# Minutes of faults, brokers and reloads each: with --all, or by name.
-long=(t/e2e/faults.py t/e2e/loss.py)
+# Minutes of faults, brokers and reloads each.
+long=(t/e2e/life.py t/e2e/faults.py t/e2e/loss.py)
 
-mode=
+quick=
 case ${1:-} in
-    '')            mode=usual ;;
-    --quick|--all) mode=${1#--}; shift; if [ $# -gt 0 ]; then usage; fi ;;
-    -*)            usage ;;
+    --quick) quick=yes; shift; if [ $# -gt 0 ]; then usage; fi ;;
+    -*)      usage ;;
 esac
 
 for name in "$@"; do
@@ -224,11 +224,9 @@ done
 if [ $# -eq 0 ]; then
     shopt -s nullglob
     for file in t/*.t t/e2e/*.py; do
-        case " ${long[*]} " in
-            *" $file "*) if [ "$mode" != all ]; then continue; fi ;;
-        esac
-        choose "$file"
+        if [[ " ${long[*]} " != *" $file "* ]]; then choose "$file"; fi
     done
+    if [ -z "$quick" ]; then scripts+=("${long[@]}"); fi
 fi
 
 trap stop INT TERM HUP
@@ -278,9 +276,9 @@ if [ ${#scripts[@]} -gt 0 ]; then
         failed=$((failed + 1))
     fi
 fi
-case $mode in
-    usual) part util/sanitize.sh addresses ;;
-    all)   part util/fuzz.sh; part util/sanitize.sh ;;
-esac
+if [ $# -eq 0 ] && [ -z "$quick" ]; then
+    part util/sanitize.sh
+    part util/fuzz.sh
+fi
 
 finish

@@ -31,6 +31,7 @@ MODULES = os.environ.get('TEST_NGINX_LOAD_MODULES',
                          os.path.join(ROOT, 'build/ngx_http_kafka_module.so'))
 MOCK = os.environ.get('KAFKA_MOCK', os.path.join(ROOT, 'build/kafka-mock'))
 KAFKA = os.environ.get('KAFKA_UTIL', os.path.join(ROOT, 'util/kafka'))
+SANITIZER = os.environ.get('TEST_SANITIZER')
 
 # confluent_kafka 1.7 gives back references to None that it never took, until
 # Python 3.11 dies of it at exit
@@ -558,6 +559,12 @@ class TestCase(unittest.TestCase):
         mock = Mock(brokers)
         self.addCleanup(mock.stop)
         return mock
+
+    def assertGrowth(self, pid, before, limit):
+        """Of a process, in bytes; a sanitizer keeps what was freed."""
+
+        if SANITIZER is None:
+            self.assertLess(rss_bytes(pid) - before, limit)
 
 
 def producer(bootstrap, *properties):
