@@ -651,9 +651,9 @@ class Brokers(MockCase):
 
         server = self.serve('message.timeout.ms 1000')
         self.warm(server)
+        before = len(server.log().splitlines())
         self.broker.command('down -1')
 
-        before = len(server.log().splitlines())
         end = time.monotonic() + 10
         while time.monotonic() < end:
             waiting = [Waiting(server, f'/produce/t/{i}') for i in range(20)]
