@@ -73,6 +73,7 @@ util/deps.sh build kafka bench
 util/build.sh --no-install
 
 compile produce "$here/produce.c" -lrdkafka
+compile relay -pthread "$here/relay.c"
 compile turns.so -shared -fPIC "$here/turns.c"
 compile mock t/mock/mock.c -Wno-unused-parameter -lrdkafka
 (cd "$here/go" && CGO_ENABLED=0 go build -buildvcs=false -o "$bench/go-service" .)

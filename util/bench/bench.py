@@ -97,6 +97,10 @@ class Run:
     def add(self, part, **sample):
         self.samples.append({'part': part, **sample})
 
+    @staticmethod
+    def progress(text):
+        print(time.strftime('%H:%M:%S'), text, file=sys.stderr, flush=True)
+
     def raw_properties(self):
         return {**rig.defaults(), **self.properties}
 
@@ -126,8 +130,8 @@ class Run:
                              round=number, **load._asdict(), **more,
                              **figures)
 
-            progress(f'{part}: {load.size} bytes, {load.count} a request, '
-                     f'{load.connections} connections')
+            self.progress(f'{part}: {load.size} bytes, {load.count} a request, '
+                          f'{load.connections} connections')
 
     def save(self, path, facts):
         with open(path + '.new', 'w', encoding='utf-8') as f:
@@ -136,10 +140,6 @@ class Run:
                        'properties': self.raw_properties(),
                        'samples': self.samples}, f, indent=1)
         os.rename(path + '.new', path)
-
-
-def progress(text):
-    print(time.strftime('%H:%M:%S'), text, file=sys.stderr, flush=True)
 
 
 def stop(number, frame):
@@ -157,7 +157,7 @@ def main():
     signal.signal(signal.SIGHUP, stop)
 
     for part in chosen:
-        progress(part)
+        run.progress(part)
         getattr(parts, part)(run)
         run.save(path, facts)
 

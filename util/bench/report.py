@@ -126,6 +126,115 @@ def show_loads(samples, part):
         table(rows)
 
 
+def only(results, part):
+    """The samples of a part that are no load, by what they are of."""
+
+    groups = collections.defaultdict(list)
+
+    for s in results['samples']:
+        if s['part'] == part:
+            groups[s.get('what', s.get('busy'))].append(s)
+
+    return groups
+
+
+def growth(samples):
+    """kB from the second 100,000 messages to the last tenth."""
+
+    pairs, = (s['samples'] for s in samples)
+    last = pairs[-1][0]
+    early = [kb for n, kb in pairs if 100_000 <= n < 200_000]
+    late = [kb for n, kb in pairs if n >= 0.9 * last]
+
+    return statistics.median(late) - statistics.median(early)
+
+
+def peak(s):
+    """Of what is allowed: 2 x the bodies and 450 bytes a message."""
+
+    return 1024 * s['peak'] / (2 * s['body'] + 450 * s['messages'])
+
+
+def middle(samples, name):
+    return statistics.median(s[name] for s in samples)
+
+
+def show_memory(groups):
+    rows = [('Memory of a worker', 'body kB', 'messages', 'peak kB',
+             '/ allowed')]
+
+    for what, group in groups.items():
+        if what == 'growth':
+            pairs = group[0]['samples']
+            print(f'RSS over {pairs[-1][0]:,} messages in batches of 1,000: '
+                  f'{pairs[0][1]:,} kB after the first {pairs[0][0]:,}, '
+                  f'{pairs[-1][1]:,} kB at the end, '
+                  f'{max(kb for _, kb in pairs):,} kB at most\n')
+            continue
+
+        rows.append((what, number(group[0]['body'] / 1024),
+                     number(group[0]['messages']),
+                     number(middle(group, 'peak')),
+                     number(statistics.median(map(peak, group)))))
+
+    table(rows)
+
+
+def show_fairness(groups):
+    rows = [('return 200, 1 connection', 'p50 us', 'p99 us', 'max us',
+             'longest turn, CPU us', 'by the clock')]
+
+    for busy, group in groups.items():
+        rows.append(('beside batches of 16 MB' if busy else 'alone', *(
+            number(middle(group, name)) for name in (
+                'p50', 'p99', 'max', 'turn_cpu', 'turn_clock'))))
+
+    table(rows)
+
+
+def show_first(groups):
+    rows = [('One message, at once', 'median ms', 'max ms')]
+
+    for what in sorted(groups):
+        times = [s['ms'] for s in groups[what]]
+        rows.append((what, number(statistics.median(times)),
+                     number(max(times))))
+
+    table(rows)
+
+
+def show_sweep(groups):
+    """req/s (p50 in ms) of each variant; then how bad it gets."""
+
+    cells = collections.defaultdict(lambda: collections.defaultdict(list))
+    worst = collections.defaultdict(lambda: 1)
+
+    for s in groups[None]:
+        variant = (f'{s["in_flight"]} in flight'
+                   + (', idempotent' if s['idempotence'] == 'true' else ''))
+        name = (f'{s["brokers"]}, {s["rtt"]} ms, {s["partitions"]} p., '
+                f'{s["connections"]} c.'
+                + ''.join(f', {k} {v}' for k, v in s['properties'].items()))
+        cells[name][variant].append(s)
+
+    variants = list(next(iter(cells.values())))
+    rows = [('req/s (p50 ms)', *variants)]
+
+    for name, cell in cells.items():
+        rates = {v: statistics.median(map(rate, cell[v])) for v in cell}
+
+        for v in cell:
+            worst[v] = min(worst[v], rates[v] / max(rates.values()))
+
+        rows.append((name, *(
+            f'{rates[v]:,.0f} ({number(middle(cell[v], "p50") / 1e3)})'
+            if v in cell else '-' for v in variants)))
+
+    rows.append(('the worst, of the best beside it',
+                 *(number(worst[v]) for v in variants)))
+    table(rows)
+
+
 def parts_sum(samples, connections):
     """req/s against 1 / (1 / return 200 + 1 / librdkafka)."""
 
@@ -150,8 +259,12 @@ def compare(samples, part, load, one, other, figure):
                  samples.get(part, load, other, figure))
 
 
-def targets(samples, others):
+def targets(samples, results):
     """Name, value, bound, aim, and whether more is better."""
+
+    memory = only(results, 'memory')
+    fairness = only(results, 'fairness')
+    first = only(results, 'first')
 
     one64, many = (100, 1, 64), (100, 1000, 8)
 
@@ -173,7 +286,17 @@ def targets(samples, others):
          compare(samples, 'peers', one64, MODULE, LUA, rate), 3, None, True),
         ('req/s at 64 / Go service',
          compare(samples, 'peers', one64, MODULE, GO, rate), 2, None, True),
-        *others,
+        ('RSS growth after 100,000 messages, kB',
+         growth(memory['growth']) if memory else None, 1024, None, False),
+        *((f'peak of 16 MB, {what} / allowed',
+           statistics.median(map(peak, memory[what])) if memory else None,
+           1, None, False) for what in ('1 message', '100,000 messages')),
+        ('longest turn beside 16 MB batches, CPU ms',
+         middle(fairness[True], 'turn_cpu') / 1e3 if fairness else None,
+         10, None, False),
+        ('first message of a worker, ms',
+         middle(first['first, 0 s after the start'], 'ms') if first else None,
+         20, None, False),
     ]
 
 
@@ -185,10 +308,10 @@ def verdict(value, bound, aim, more):
     return 'missed'
 
 
-def show_targets(samples, others):
+def show_targets(samples, results):
     rows = [('Target', 'found', 'bound', 'aim', '')]
 
-    for name, value, bound, aim, more in targets(samples, others):
+    for name, value, bound, aim, more in targets(samples, results):
         sign = '>= ' if more else '<= '
         rows.append((name, number(value), sign + number(bound),
                      '-' if aim is None else sign + number(aim),
@@ -211,4 +334,11 @@ def show(results):
     for part in TITLES:
         show_loads(samples, part)
 
-    show_targets(samples, [])
+    for part, shows in (('memory', show_memory), ('fairness', show_fairness),
+                        ('first', show_first), ('sweep', show_sweep)):
+        groups = only(results, part)
+        if groups:
+            print()
+            shows(groups)
+
+    show_targets(samples, results)

@@ -57,6 +57,11 @@ def cpu(pids):
     return sum(kafkatest.cpu_seconds(pid) for pid in pids)
 
 
+def status_kb(pid, field):
+    with open(f'/proc/{pid}/status', encoding='ascii') as f:
+        return int(re.search(rf'^{field}:\s+(\d+) kB', f.read(), re.M)[1])
+
+
 def settle(pids):
     """Waits until they have done what their clients did not wait for."""
 
