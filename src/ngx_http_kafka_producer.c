@@ -42,6 +42,8 @@ static void ngx_http_kafka_producer_submit(ngx_event_t *ev);
 static ngx_int_t ngx_http_kafka_producer_hand_over(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch,
     ngx_uint_t *turn);
+static void ngx_http_kafka_producer_doubt(ngx_http_kafka_record_t *record,
+    rd_kafka_resp_err_t err);
 static ngx_uint_t ngx_http_kafka_producer_endangered(
     ngx_http_kafka_producer_t *producer, const rd_kafka_message_t *msg);
 static void ngx_http_kafka_producer_purge(ngx_event_t *ev);
@@ -472,6 +474,7 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
         if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
             ngx_http_kafka_batch_fail(record, err,
                                       RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+            ngx_http_kafka_producer_doubt(record, err);
             continue;
         }
 
@@ -481,6 +484,19 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_kafka_producer_doubt(ngx_http_kafka_record_t *record,
+    rd_kafka_resp_err_t err)
+{
+    if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+        || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+        || err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+    {
+        ngx_http_kafka_topic_doubt(record->target->topic);
+    }
 }
 
 
@@ -527,12 +543,7 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
         ngx_http_kafka_batch_fail(record, msg->err,
                                   rd_kafka_message_status(msg));
 
-        if (msg->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
-            || msg->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
-            || msg->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
-        {
-            ngx_http_kafka_topic_doubt(record->target->topic);
-        }
+        ngx_http_kafka_producer_doubt(record, msg->err);
 
     } else {
         record->state = NGX_HTTP_KAFKA_RECORD_ACKED;
