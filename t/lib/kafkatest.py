@@ -477,6 +477,14 @@ class Kafka:
             config={k.replace('_', '.'): v for k, v in config.items()})
         admin.create_topics([new])[name].result(10)
 
+        # the other nodes learn of it a little later
+
+        for address in self.bootstrap.split(','):
+            node = confluent_kafka.admin.AdminClient(
+                {'bootstrap.servers': address, 'log_level': 2})
+            wait_for(lambda: node.list_topics(name, 10).topics[name].error
+                     is None, what=f'{address} knows {name}')
+
         return name
 
     def stop(self):
