@@ -386,7 +386,24 @@ POST /produce/$TOPIC
 
 
 
-=== TEST 26: the broker's ACL refuses to produce
+=== TEST 26: the record at fault fails alone
+--- mock
+fail 0 INVALID_RECORD 2
+--- request
+POST /produce/$TOPIC
+[{"value":"a"},{"value":"b"}]
+--- error_code: 400
+--- json_body
+{"error": "*", "status": 400, "results": [
+ {"topic": "$TOPIC", "error": "*", "code": "INVALID_RECORD",
+  "retriable": false, "persisted": "no"},
+ {"topic": "$TOPIC", "partition": 0, "offset": 0, "timestamp": "*"}]}
+--- records
+{"topic": "$TOPIC", "value": "b"}
+
+
+
+=== TEST 27: the broker's ACL refuses to produce
 --- mock
 fail 0 TOPIC_AUTHORIZATION_FAILED 20
 --- request
@@ -400,7 +417,7 @@ POST /produce/$TOPIC
 
 
 
-=== TEST 27: any other error
+=== TEST 28: any other error
 --- mock
 fail 0 INVALID_REQUIRED_ACKS 20
 --- request
@@ -414,7 +431,7 @@ POST /produce/$TOPIC
 
 
 
-=== TEST 28: a lost connection is made good
+=== TEST 29: a lost connection is made good
 --- mock
 fail 0 _TRANSPORT 1
 --- request
@@ -429,7 +446,7 @@ POST /produce/$TOPIC
 
 
 
-=== TEST 29: not enough replicas in time
+=== TEST 30: not enough replicas in time
 --- producer
 message.timeout.ms 1000;
 --- mock
@@ -448,7 +465,7 @@ POST /produce/$TOPIC
 
 
 
-=== TEST 30: no broker
+=== TEST 31: no broker
 --- producer
 message.timeout.ms 1000;
 --- mock
@@ -465,7 +482,7 @@ POST /produce/$TOPIC
 
 
 
-=== TEST 31: some messages fail
+=== TEST 32: some messages fail
 --- producer
 message.timeout.ms 1000;
 --- mock
@@ -487,7 +504,7 @@ POST /produce/$TOPIC-p
 
 
 
-=== TEST 32: a message over the producer's limit
+=== TEST 33: a message over the producer's limit
 --- producer
 message.max.bytes 2000;
 --- request eval
@@ -498,7 +515,7 @@ message.max.bytes 2000;
 
 
 
-=== TEST 33: the user's own error page for what the module refuses
+=== TEST 34: the user's own error page for what the module refuses
 --- config
     location /produce { kafka_produce main; error_page 400 /mine; }
     location = /mine { internal; return 400 "mine\n"; }
@@ -512,7 +529,7 @@ mine
 
 
 
-=== TEST 34: another location's error leads into a produce location
+=== TEST 35: another location's error leads into a produce location
 --- config
     location /produce { kafka_produce main; }
     location /lost { return 404; error_page 404 = /produce/$arg_t/lost; }
@@ -524,7 +541,7 @@ GET /lost?t=$TOPIC
 
 
 
-=== TEST 35: a produce location's error leads into a message
+=== TEST 36: a produce location's error leads into a message
 --- config
     location /produce { kafka_produce main; error_page 415 = /produce/$arg_t/e; }
 --- request
@@ -539,7 +556,7 @@ Content-Encoding: gzip
 
 
 
-=== TEST 36: a subrequest
+=== TEST 37: a subrequest
 --- config
     location /produce { kafka_produce main; }
     location /asking { auth_request /produce/$TOPIC/asked; try_files /index.html =404; }
@@ -551,7 +568,7 @@ GET /asking
 
 
 
-=== TEST 37: a subrequest of a request with a body
+=== TEST 38: a subrequest of a request with a body
 --- config
     location /produce { kafka_produce main; }
     location /asking { auth_request /produce/$TOPIC/asked; proxy_pass http://127.0.0.1:$server_port/produce/$TOPIC; }
@@ -566,7 +583,7 @@ POST /asking
 
 
 
-=== TEST 38: a produce location's error leads into another
+=== TEST 39: a produce location's error leads into another
 --- config
     location /produce { kafka_produce main; error_page 400 /produce/not!a!topic; }
 --- request
@@ -579,7 +596,7 @@ POST /produce/$TOPIC
 
 
 
-=== TEST 39: HTTP/2
+=== TEST 40: HTTP/2
 --- http2
 --- request
 POST /produce/$TOPIC
@@ -591,7 +608,7 @@ POST /produce/$TOPIC
 
 
 
-=== TEST 40: a request larger than the producer's queue
+=== TEST 41: a request larger than the producer's queue
 --- producer
 queue.buffering.max.messages 2;
 --- request
@@ -612,7 +629,7 @@ POST /produce/$TOPIC
 
 
 
-=== TEST 41: the producer's queue stays full
+=== TEST 42: the producer's queue stays full
 --- producer
 queue.buffering.max.messages 2;
 message.timeout.ms 1000;
@@ -632,7 +649,7 @@ POST /produce/$TOPIC-p
 
 
 
-=== TEST 42: conditions of the request do not hide what was produced
+=== TEST 43: conditions of the request do not hide what was produced
 --- pipelined_requests eval
 ["GET /produce/\$TOPIC/a", "GET /produce/\$TOPIC/b", "GET /produce/\$TOPIC/c"]
 --- more_headers eval
@@ -649,7 +666,7 @@ POST /produce/$TOPIC-p
 
 
 
-=== TEST 43: the size that librdkafka would refuse is refused before it
+=== TEST 44: the size that librdkafka would refuse is refused before it
 --- request eval
 "POST /produce/\$TOPIC\n" . '[{"value":"a"},{"value":"'
 . 'x' x 999_965 . '"}]'
@@ -660,7 +677,7 @@ POST /produce/$TOPIC-p
 
 
 
-=== TEST 44: and one byte less is not
+=== TEST 45: and one byte less is not
 --- request eval
 "POST /produce/\$TOPIC\n" . '[{"value":"' . 'x' x 999_964 . '"}]'
 --- json_body
@@ -668,7 +685,7 @@ POST /produce/$TOPIC-p
 
 
 
-=== TEST 45: a body that is larger than all the room there is
+=== TEST 46: a body that is larger than all the room there is
 --- http_config
     kafka_max_memory 64k;
     kafka_producer main { bootstrap.servers $TEST_NGINX_KAFKA; }
@@ -683,7 +700,7 @@ POST /produce/$TOPIC-p
 
 
 
-=== TEST 46: tiny messages that need more room than their bytes
+=== TEST 47: tiny messages that need more room than their bytes
 --- http_config
     kafka_max_memory 64k;
     kafka_producer main { bootstrap.servers $TEST_NGINX_KAFKA; }
@@ -696,7 +713,7 @@ POST /produce/$TOPIC-p
 
 
 
-=== TEST 47: the room is given back
+=== TEST 48: the room is given back
 --- http_config
     kafka_max_memory 160k;
     kafka_producer main { bootstrap.servers $TEST_NGINX_KAFKA; }

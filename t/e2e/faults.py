@@ -248,6 +248,34 @@ class Clients(MockCase):
             [200, 400])
         self.assertEqual(self.values(), ['a', 'b', 'c'])
 
+    def test_pipelined_behind_one_that_waits(self):
+        """It is begun once the first one has its answer, and not at all if
+        the client has left by then."""
+
+        server = self.serve()
+        self.warm(server)
+        self.slow(700)
+
+        with server.connect() as s:
+            start = time.monotonic()
+            s.sendall(b'GET /produce/t/1 HTTP/1.1\r\nHost: a\r\n\r\n'
+                      b'GET /produce/t/2 HTTP/1.1\r\nHost: a\r\n\r\n')
+            for offset in 1, 2:
+                answer = kafkatest.read_response(s)
+                self.assertEqual(answer.json['offset'], offset, answer)
+                self.assertGreater(time.monotonic() - start, 0.7 * offset)
+
+        with server.connect() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            s.sendall(b'GET /produce/t/3 HTTP/1.1\r\nHost: a\r\n\r\n'
+                      b'GET /produce/t/4 HTTP/1.1\r\nHost: a\r\n\r\n')
+            time.sleep(0.2)
+
+        time.sleep(1.5)
+        self.slow(0)
+        self.assertEqual(self.values(), ['1', '2', '3'])
+        self.warm(server)
+
     def http2(self):
         """A server that knows the topic, and a client whose stream 1 is used.
         """
@@ -258,6 +286,24 @@ class Clients(MockCase):
         client.request(1, 'GET', '/produce/t/warm')
         self.assertIn('offset', json.loads(client.read(1)))
         return server, client
+
+    def test_http2_one_byte_at_a_time(self):
+        """Two streams, their bytes in turn."""
+
+        _, client = self.http2()
+        body = '[{"value":"slow"},{"value":"é"},]'.encode()
+
+        for stream in 3, 5:
+            client.request(stream, 'POST', '/produce/t', end=False)
+        for i, byte in enumerate(body):
+            end = END_STREAM if i == len(body) - 1 else 0
+            for stream in 3, 5:
+                client.frame(DATA, end, stream, bytes([byte]))
+            time.sleep(0.005)
+
+        for stream in 3, 5:
+            self.assertEqual(len(json.loads(client.read(stream))), 2)
+        self.assertEqual(sorted(self.values()), ['slow', 'slow', 'é', 'é'])
 
     def test_http2_streams_reset_while_they_wait(self):
         server, client = self.http2()
@@ -691,6 +737,23 @@ class Brokers(MockCase):
         self.broker.command('up -1')
         wait_for(lambda: server.get('/produce/t/back').status == 200, 10,
                  'the brokers are found')
+
+
+    def test_names_that_are_not_known(self):
+        server = self.nginx(kafkatest.producer(
+            'kafka-1.invalid:9092,kafka-2.invalid:9092',
+            'message.timeout.ms 2000'))
+
+        for _ in range(2):
+            start = time.monotonic()
+            answer = server.get('/produce/t/m')
+            self.assertRefused(answer, 503)
+            self.assertIn('names cannot be resolved', answer.json['error'])
+            self.assertLess(time.monotonic() - start, 4.5)
+
+        self.assertRegex(server.log(), r'\[error\] .*_RESOLVE: .*kafka-1')
+        self.assertLess(server.log().count('[error]'), 8)
+        self.assertIdle(server)
 
 
 class Room(MockCase):

@@ -533,16 +533,21 @@ class Kafka(kafkatest.TestCase):
         self.assertNotIn('wr0ng-secret', server.log())
 
     def test_broker_restarts(self):
-        self.kafka.topic('restart')
-        server = self.serve('message.timeout.ms 2000')
-        self.assertEqual(self.post('restart', {'value': '0'}, server).status,
-                         200)
+        self.check_restart('restart', 'stop')
 
-        self.kafka.util('stop', '1')
+    def test_broker_killed_and_restarted(self):
+        self.check_restart('killed', 'kill')
+
+    def check_restart(self, topic, how):
+        self.kafka.topic(topic)
+        server = self.serve('message.timeout.ms 2000')
+        self.assertEqual(self.post(topic, {'value': '0'}, server).status, 200)
+
+        self.kafka.util(how, '1')
 
         try:
             start = time.monotonic()
-            answer = self.post('restart', {'value': 'lost'}, server)
+            answer = self.post(topic, {'value': 'lost'}, server)
             self.assertIn(answer.status, (503, 504), answer)
             self.assertLess(time.monotonic() - start, 5)
 
@@ -550,9 +555,9 @@ class Kafka(kafkatest.TestCase):
             self.kafka.util('restart', '1')
 
         kafkatest.wait_for(
-            lambda: self.post('restart', {'value': '1'}, server).status == 200,
+            lambda: self.post(topic, {'value': '1'}, server).status == 200,
             20, 'the broker is found again')
-        self.assertEqual([r.value for r in self.read('restart')], [b'0', b'1'])
+        self.assertEqual([r.value for r in self.read(topic)], [b'0', b'1'])
 
 
 class Cluster(kafkatest.TestCase):
