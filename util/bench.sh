@@ -34,15 +34,15 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/ngx_http_kafka
 
 usage() { sed -n '/^#   /s/^#   //p' "$0" >&2; exit 2; }
 
-# As that of test.sh: a network and processes of its own, of which none is left
-# over whatever happens.
-cage=()
+# A network and processes of its own, of which none is left over whatever
+# happens; else bench.py ends them.
+cage=() ending=TERM
 find_cage() {
     # shellcheck disable=SC2016
     local try=(unshare --net --pid --fork --kill-child --mount-proc
         bash -c 'ip link set lo up && { "$@"; exit; }' bash)
     if [ "$EUID" -eq 0 ] && "${try[@]}" true 2>/dev/null; then
-        cage=("${try[@]}")
+        cage=("${try[@]}") ending=KILL
     fi
 }
 
@@ -86,4 +86,13 @@ KAFKA_VERSION=3.9.1 util/kafka fetch
 export TEST_NGINX_LOAD_MODULES=$root/build/ngx_http_kafka_module.so
 export KAFKA_MOCK=$bench/mock PYTHONDONTWRITEBYTECODE=1
 find_cage
-"${cage[@]}" /usr/bin/python3 "$here/bench.py" "$@"
+
+TMPDIR=$(mktemp -d)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+trap 'kill -$ending "$pid"; wait "$pid" || true; exit 130' INT TERM HUP
+
+# In the background, or a signal would wait for its end.
+"${cage[@]}" /usr/bin/python3 "$here/bench.py" "$@" </dev/null &
+pid=$!
+wait "$pid"

@@ -14,6 +14,7 @@ import sys
 import time
 
 import parts
+import plot
 import report
 import rig
 
@@ -162,9 +163,12 @@ def main():
         run.save(path, facts)
 
     with open(path, encoding='utf-8') as f:
-        report.show(json.load(f))
+        results = json.load(f)
 
-    print(f'\nAll figures: {os.path.relpath(path)}')
+    report.show(results)
+    plots = plot.draw(results, os.path.dirname(path))
+
+    print('\nAll figures:', *map(os.path.relpath, [path, *plots]))
 
 
 if __name__ == '__main__':

@@ -1,7 +1,9 @@
 """Tables and the targets: medians of the rounds, and of their ratios."""
 
 import collections
+import json
 import statistics
+import string
 
 MODULE = ('module', 1)
 FLOOR = ('return 200', 1)
@@ -45,7 +47,7 @@ class Samples:
         self.loads = collections.defaultdict(dict)
 
         for s in samples:
-            if 'connections' not in s or 'round' not in s:
+            if s['part'] not in TITLES:
                 continue
 
             load = (s['size'], s['count'], s['connections'])
@@ -203,35 +205,46 @@ def show_first(groups):
     table(rows)
 
 
+SHORT = {
+    'max.in.flight.requests.per.connection': 'in flight',
+    'enable.idempotence': 'idempotent',
+    'sticky.partitioning.linger.ms': 'sticky',
+}
+
+
 def show_sweep(groups):
-    """req/s (p50 in ms) of each variant; then how bad it gets."""
+    """req/s (p50 in ms) of each set of properties; then how bad it gets."""
 
     cells = collections.defaultdict(lambda: collections.defaultdict(list))
-    worst = collections.defaultdict(lambda: 1)
+    names = {}
 
     for s in groups[None]:
-        variant = (f'{s["in_flight"]} in flight'
-                   + (', idempotent' if s['idempotence'] == 'true' else ''))
-        name = (f'{s["brokers"]}, {s["rtt"]} ms, {s["partitions"]} p., '
-                f'{s["connections"]} c.'
-                + ''.join(f', {k} {v}' for k, v in s['properties'].items()))
-        cells[name][variant].append(s)
+        names[json.dumps(s['properties'])] = s['properties']
+        cells[s['brokers'], s['rtt'], s['partitions'], s['connections']][
+            json.dumps(s['properties'])].append(s)
 
-    variants = list(next(iter(cells.values())))
-    rows = [('req/s (p50 ms)', *variants)]
+    letters = dict(zip(names, string.ascii_uppercase))
+    worst = collections.defaultdict(lambda: float('inf'))
 
-    for name, cell in cells.items():
+    for name, letter in letters.items():
+        print(f'{letter}:', ', '.join(f'{SHORT.get(k, k)} {v}' for k, v
+                                      in names[name].items()))
+
+    rows = [('req/s (p50 ms)', *letters.values())]
+
+    for (brokers, rtt, partitions, connections), cell in cells.items():
         rates = {v: statistics.median(map(rate, cell[v])) for v in cell}
 
         for v in cell:
-            worst[v] = min(worst[v], rates[v] / max(rates.values()))
+            worst[v] = min(worst[v], rates[v] / max(1, *rates.values()))
 
-        rows.append((name, *(
-            f'{rates[v]:,.0f} ({number(middle(cell[v], "p50") / 1e3)})'
-            if v in cell else '-' for v in variants)))
+        rows.append((
+            f'{brokers}, {rtt} ms, {partitions} p., {connections} c.', *(
+                f'{rates[v]:,.0f} ({number(middle(cell[v], "p50") / 1e3)})'
+                if v in cell else '-' for v in letters)))
 
     rows.append(('the worst, of the best beside it',
-                 *(number(worst[v]) for v in variants)))
+                 *(number(worst[v]) for v in letters)))
     table(rows)
 
 

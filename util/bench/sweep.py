@@ -13,13 +13,16 @@ RTTS = (0, 1, 5, 20)            # milliseconds
 PARTITIONS = (1, 12, 100)
 CONNECTIONS = (1, 64, 512)
 
-# requests in flight, and idempotence
+# with linger.ms 0, librdkafka gives each message without a key a partition of
+# its own, unless told to stay with one for a while: "sticky"
 
-VARIANTS = [(n, idempotence) for idempotence in ('true', 'false')
+VARIANTS = [{'max.in.flight.requests.per.connection': n,
+             'enable.idempotence': idempotent,
+             'sticky.partitioning.linger.ms': sticky}
+            for idempotent, sticky in (('true', 0), ('false', 0), ('true', 10))
             for n in (1, 2, 5)]
 
-KEY = ('brokers', 'rtt', 'round', 'partitions', 'connections', 'in_flight',
-       'idempotence', 'properties')
+KEY = ('brokers', 'rtt', 'round', 'partitions', 'connections', 'properties')
 
 
 class Mock(kafkatest.Mock):
@@ -121,29 +124,30 @@ def todo(run, store, number, name, rtt):
     for partitions, connections in itertools.product(PARTITIONS, CONNECTIONS):
         turn = number % len(VARIANTS)
 
-        for in_flight, idempotence in VARIANTS[turn:] + VARIANTS[:turn]:
+        for variant in VARIANTS[turn:] + VARIANTS[:turn]:
             cell = dict(zip(KEY, (name, rtt, number, partitions, connections,
-                                  in_flight, idempotence, run.properties)))
+                                  {**run.properties, **variant})))
             if store.key(cell) not in store.done:
                 yield cell
 
 
 def measure(run, store, brokers, rtt, cells):
-    http, server = '', ''
+    sets = []
+    for cell in cells:
+        if cell['properties'] not in sets:
+            sets.append(cell['properties'])
 
-    for in_flight, idempotence in VARIANTS:
-        name = f'v{in_flight}{idempotence}'
-        http += rig.producer(name, brokers.bootstrap, {
-            **run.properties, 'enable.idempotence': idempotence,
-            'max.in.flight.requests.per.connection': in_flight})
-        server += f'location /{name} {{ kafka_produce {name}; }}\n'
+    http = ''.join(rig.producer(f'v{i}', brokers.bootstrap, properties)
+                   for i, properties in enumerate(sets))
+    server = ''.join(f'location /v{i} {{ kafka_produce v{i}; }}\n'
+                     for i in range(len(sets)))
 
     with run.running(rig.Nginx(brokers, 1, http=http,
                                server=server)) as nginx:
         for cell in cells:
             place = rig.Location(
                 'module', nginx,
-                '/v{in_flight}{idempotence}/p{partitions}'.format(**cell))
+                f'/v{sets.index(cell["properties"])}/p{cell["partitions"]}')
             figures = place.sample(Load(100, 1, cell['connections']),
                                    run.warm + rtt / 20, run.seconds)
             store.add({**cell, **figures})
