@@ -652,6 +652,30 @@ class Brokers(MockCase):
         self.slow(0)
         self.assertEqual(sorted(map(int, self.values())), list(range(21)))
 
+    def test_slow_broker_beside_a_fast_one(self):
+        """Records gather while others are on their way, but not for long."""
+
+        self.broker.command('topic two 2')
+        self.broker.command('leader two 0 1')
+        self.broker.command('leader two 1 2')
+        server = self.serve()
+
+        def body(partition, count=1):
+            return json.dumps([{'value': 'v', 'partition': partition}] * count)
+
+        for partition in (0, 1):
+            self.assertEqual(
+                server.post('/produce/two', body(partition)).status, 200)
+
+        self.broker.command('rtt 2 3000')
+        slow = Waiting(server, '/produce/two', body(1, 100))
+        time.sleep(0.3)
+        start = time.monotonic()
+        for _ in range(20):
+            self.assertEqual(server.post('/produce/two', body(0)).status, 200)
+        self.assertLess(time.monotonic() - start, 2)
+        self.assertEqual(slow.answer().status, 200)
+
     def test_connection_cut_mid_request(self):
         """The request is with the broker when its connection ends."""
 
@@ -751,7 +775,7 @@ class Brokers(MockCase):
             self.assertIn('names cannot be resolved', answer.json['error'])
             self.assertLess(time.monotonic() - start, 4.5)
 
-        self.assertRegex(server.log(), r'\[error\] .*_RESOLVE: .*kafka-1')
+        self.assertRegex(server.log(), r'\[error\] .*_RESOLVE: .*kafka-[12]')
         self.assertLess(server.log().count('[error]'), 8)
         self.assertIdle(server)
 
