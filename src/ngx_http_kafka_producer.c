@@ -16,6 +16,11 @@
 #define NGX_HTTP_KAFKA_PRODUCER_RETRY    1000
 #define NGX_HTTP_KAFKA_PRODUCER_PURGE    200
 
+/* milliseconds, the longest that records gather while others are on their way;
+   and how many of these are too few to wait for */
+#define NGX_HTTP_KAFKA_PRODUCER_GATHER   100
+#define NGX_HTTP_KAFKA_PRODUCER_FEW      16
+
 /* milliseconds: a spent client's acknowledgements are waited for that long */
 #define NGX_HTTP_KAFKA_PRODUCER_SPENT    500
 #define NGX_HTTP_KAFKA_PRODUCER_TICK     50
@@ -39,6 +44,8 @@ static void ngx_http_kafka_producer_resolved(ngx_http_kafka_target_t *target);
 static void ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch);
 static void ngx_http_kafka_producer_submit(ngx_event_t *ev);
+static ngx_uint_t ngx_http_kafka_producer_gather(
+    ngx_http_kafka_producer_t *producer);
 static ngx_int_t ngx_http_kafka_producer_hand_over(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch,
     ngx_uint_t *turn);
@@ -415,6 +422,10 @@ ngx_http_kafka_producer_submit(ngx_event_t *ev)
 
     ngx_http_kafka_again_produce(producer);
 
+    if (ngx_http_kafka_producer_gather(producer)) {
+        return;
+    }
+
     turn = 0;
 
     while (!ngx_queue_empty(&producer->unsent)) {
@@ -439,6 +450,52 @@ ngx_http_kafka_producer_submit(ngx_event_t *ev)
             ngx_http_kafka_producer_finish(batch);
         }
     }
+}
+
+
+/*
+ * While records are on their way the next ones gather here, till most of those
+ * are acknowledged, or for about twice as long as acknowledgements take: one
+ * slow partition must not keep others waiting.  librdkafka would keep them
+ * back, too, once a partition has 5 messages in flight, but its thread spins
+ * meanwhile; and fuller batches are less work for it and for brokers.
+ */
+
+static ngx_uint_t
+ngx_http_kafka_producer_gather(ngx_http_kafka_producer_t *producer)
+{
+    ngx_msec_t               since, longest;
+    ngx_queue_t             *q;
+    ngx_http_kafka_batch_t  *batch;
+
+    if (ngx_queue_empty(&producer->unsent)) {
+        return 1;
+    }
+
+    q = ngx_queue_head(&producer->unsent);
+    batch = ngx_queue_data(q, ngx_http_kafka_batch_t, queue);
+
+    if (batch->unsent != batch->records) {
+
+        /* begun in an earlier turn */
+
+        return 0;
+    }
+
+    since = ngx_current_msec - producer->handed;
+    longest = ngx_min(2 * producer->round + 2, NGX_HTTP_KAFKA_PRODUCER_GATHER);
+
+    if (producer->pending < NGX_HTTP_KAFKA_PRODUCER_FEW || since >= longest) {
+        producer->handed = ngx_current_msec;
+        producer->unheard = 1;
+        return 0;
+    }
+
+    if (!producer->submit.timer_set) {
+        ngx_add_timer(&producer->submit, longest - since);
+    }
+
+    return 1;
 }
 
 
@@ -524,6 +581,11 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
     record = msg->_private;
 
     producer->pending--;
+
+    if (producer->unheard) {
+        producer->unheard = 0;
+        producer->round = ngx_current_msec - producer->handed;
+    }
 
     if (ngx_http_kafka_producer_endangered(producer, msg)) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,

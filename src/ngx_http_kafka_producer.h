@@ -53,6 +53,9 @@ typedef struct {
     ngx_queue_t                  batches;      /* all that are not done */
     ngx_queue_t                  unsent;       /* batches to hand over */
     ngx_event_t                  submit;
+    ngx_msec_t                   handed;       /* when the last group was */
+    ngx_msec_t                   round;        /* till its first report */
+    unsigned                     unheard:1;    /* it had none */
     ngx_event_t                  purge;        /* of a spent rk */
     ngx_msec_t                   replaced;     /* since when it is spent */
     ngx_uint_t                   pending;      /* records without report */
