@@ -475,9 +475,9 @@ ngx_http_kafka_producer_gather(ngx_http_kafka_producer_t *producer)
     q = ngx_queue_head(&producer->unsent);
     batch = ngx_queue_data(q, ngx_http_kafka_batch_t, queue);
 
-    if (batch->unsent != batch->records) {
+    if (batch->unsent != batch->records || producer->closing) {
 
-        /* begun in an earlier turn */
+        /* begun in an earlier turn, or there will be no later one */
 
         return 0;
     }
