@@ -76,7 +76,10 @@ compile produce "$here/produce.c" -lrdkafka
 compile relay -pthread "$here/relay.c"
 compile turns.so -shared -fPIC "$here/turns.c"
 compile mock t/mock/mock.c -Wno-unused-parameter -lrdkafka
-(cd "$here/go" && CGO_ENABLED=0 go build -buildvcs=false -o "$bench/go-service" .)
+(
+    cd "$here/go"
+    CGO_ENABLED=0 go build -buildvcs=false -o "$bench/go-service" .
+)
 make_venv
 
 unset KAFKA_LIB

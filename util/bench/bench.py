@@ -17,15 +17,17 @@ import parts
 import plot
 import report
 import rig
+import sweep
 
 USUAL = ['single', 'batch', 'replicas', 'peers', 'memory', 'fairness', 'first']
-BY_NAME = ['sweep']
+PARTS = {**{name: getattr(parts, name) for name in USUAL},
+         'sweep': sweep.sweep}
 
 # rounds, seconds of warm-up and of measuring for a sample, messages for the
 # part "memory"
 
 LENGTHS = {
-    'short': (3, 0.3, 0.7, 200_000),
+    'short': (3, 0.2, 0.4, 200_000),
     'usual': (5, 0.3, 1.5, 1_000_000),
     'long': (7, 0.5, 3, 10_000_000),
 }
@@ -52,6 +54,11 @@ def machine():
         'nginx': output('/usr/sbin/nginx', '-v').rpartition('/')[2],
         'librdkafka': output('pkg-config', '--modversion', 'rdkafka'),
         'kafka': rig.KAFKA_VERSION,
+        'kafka of the peers': rig.KAFKA_VERSION_OLD,
+        'lua-resty-kafka': output('dpkg-query', '-W', '-f', '${Version}',
+                                  'lua-nginx-kafka'),
+        'go': output('go', 'env', 'GOVERSION'),
+        'wrk': output('dpkg-query', '-W', '-f', '${Version}', 'wrk'),
         'java': output('java', '-version').split('\n', maxsplit=1)[0],
     }
 
@@ -73,8 +80,7 @@ def arguments():
                    help='another build of the module, measured in turn')
     p.add_argument('--out', help='build/bench/results.json')
     p.add_argument('parts', nargs='*', metavar='PART',
-                   choices=[*USUAL, *BY_NAME, []],
-                   help=' '.join([*USUAL, *BY_NAME]))
+                   choices=[*PARTS, []], help=' '.join(PARTS))
 
     args = p.parse_args()
     args.properties = dict(pair.split('=', 1) for pair in args.set)
@@ -159,7 +165,7 @@ def main():
 
     for part in chosen:
         run.progress(part)
-        getattr(parts, part)(run)
+        PARTS[part](run)
         run.save(path, facts)
 
     with open(path, encoding='utf-8') as f:

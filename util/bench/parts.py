@@ -12,7 +12,6 @@ import time
 
 import rig
 from rig import Load, kafkatest
-from sweep import sweep
 
 CONNECTIONS = (1, 8, 64, 512)
 SIZES = (100, 1000)

@@ -11,8 +11,8 @@ import sys
 
 import report
 
-WIDTH, HEIGHT = 640, 400
-LEFT, RIGHT, TOP, BOTTOM = 70, 170, 40, 50
+WIDTH, HEIGHT = 700, 400
+LEFT, RIGHT, TOP, BOTTOM = 70, 230, 50, 50
 COLOURS = ('#1b6ca8', '#888888', '#d1495b', '#2e8b57', '#b8860b', '#6a4c93',
            '#008080', '#a0522d')
 

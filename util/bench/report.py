@@ -340,7 +340,8 @@ def show(results):
 
     print(', '.join(f'{name} {results[name]}' for name in (
         'date', 'commit', 'cpu', 'cores', 'kernel', 'nginx', 'librdkafka',
-        'kafka', 'java')))
+        'kafka', 'kafka of the peers', 'lua-resty-kafka', 'go', 'java',
+        'wrk')))
     print(f'medians of {results["rounds"]} rounds of {results["seconds"]} s; '
           'CPU is that of the process and all of its threads, a message')
 
