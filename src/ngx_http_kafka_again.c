@@ -23,13 +23,13 @@ static rd_kafka_t *ngx_http_kafka_again_client(
 
 ngx_int_t
 ngx_http_kafka_again_take(ngx_http_kafka_producer_t *producer,
-    const rd_kafka_message_t *msg)
+    const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted)
 {
     ngx_http_kafka_record_t  *record;
 
     record = msg->_private;
 
-    if (rd_kafka_message_status(msg) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
+    if (persisted != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
         return NGX_DECLINED;
     }
 

@@ -26,7 +26,7 @@
  * again; NGX_DECLINED: it is.
  */
 ngx_int_t ngx_http_kafka_again_take(ngx_http_kafka_producer_t *producer,
-    const rd_kafka_message_t *msg);
+    const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted);
 
 /* produces those that wait, in their order, as many as there is room for */
 void ngx_http_kafka_again_produce(ngx_http_kafka_producer_t *producer);

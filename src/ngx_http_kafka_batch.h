@@ -105,6 +105,7 @@ struct ngx_http_kafka_batch_s {
     ngx_queue_t                     queue;     /* to be handed over */
     ngx_event_t                     deadline;
     ngx_msec_t                      start;
+    ngx_msec_t                      handed;    /* its first record, over */
 
     void                           *client;    /* of the producer */
 

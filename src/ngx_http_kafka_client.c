@@ -11,6 +11,16 @@
 #define NGX_HTTP_KAFKA_CLIENT_TASK    1000
 #define NGX_HTTP_KAFKA_CLIENT_MOMENT  200
 
+/* in Kafka's protocol */
+#define NGX_HTTP_KAFKA_CLIENT_PRODUCE  0
+
+
+/* a client's opaque: it owns it */
+
+typedef struct {
+    uint64_t                     sent;      /* milliseconds; 0: never */
+} ngx_http_kafka_client_state_t;
+
 
 typedef struct {
     int                          error;
@@ -18,6 +28,12 @@ typedef struct {
 } ngx_http_kafka_client_cert_t;
 
 
+static rd_kafka_resp_err_t ngx_http_kafka_client_watch(rd_kafka_t *rk,
+    const rd_kafka_conf_t *conf, void *data, char *errstr, size_t size);
+static rd_kafka_resp_err_t ngx_http_kafka_client_request_sent(rd_kafka_t *rk,
+    int fd, const char *broker, int32_t id, int16_t key, int16_t version,
+    int32_t correlation, size_t size, void *data);
+static uint64_t ngx_http_kafka_client_clock(void);
 static void ngx_http_kafka_client_destroy_task(void *data, ngx_log_t *log);
 static void ngx_http_kafka_client_destroyed(ngx_event_t *ev);
 static ngx_int_t ngx_http_kafka_client_destroy(rd_kafka_t *rk,
@@ -44,19 +60,92 @@ static ngx_http_kafka_client_cert_t  ngx_http_kafka_client_certs[] = {
 rd_kafka_t *
 ngx_http_kafka_client_new(const rd_kafka_conf_t *conf, char *errstr)
 {
-    rd_kafka_t       *rk;
-    rd_kafka_conf_t  *copy;
+    rd_kafka_t                     *rk;
+    rd_kafka_conf_t                *copy;
+    ngx_http_kafka_client_state_t  *state;
+
+    state = ngx_calloc(sizeof(ngx_http_kafka_client_state_t), ngx_cycle->log);
+    if (state == NULL) {
+        (void) snprintf(errstr, NGX_HTTP_KAFKA_CLIENT_ERROR, "no memory");
+        return NULL;
+    }
 
     copy = rd_kafka_conf_dup(conf);
+
+    rd_kafka_conf_set_opaque(copy, state);
+
+    /* not a part of what is copied */
+
+    (void) rd_kafka_conf_interceptor_add_on_new(copy, "nginx",
+                                                ngx_http_kafka_client_watch,
+                                                state);
 
     rk = rd_kafka_new(RD_KAFKA_PRODUCER, copy, errstr,
                       NGX_HTTP_KAFKA_CLIENT_ERROR);
 
     if (rk == NULL) {
         rd_kafka_conf_destroy(copy);
+        ngx_free(state);
     }
 
     return rk;
+}
+
+
+static rd_kafka_resp_err_t
+ngx_http_kafka_client_watch(rd_kafka_t *rk, const rd_kafka_conf_t *conf,
+    void *data, char *errstr, size_t size)
+{
+    return rd_kafka_interceptor_add_on_request_sent(rk, "nginx",
+                                         ngx_http_kafka_client_request_sent,
+                                         data);
+}
+
+
+/* in a thread of librdkafka, when the last byte of a request is written */
+
+static rd_kafka_resp_err_t
+ngx_http_kafka_client_request_sent(rd_kafka_t *rk, int fd, const char *broker,
+    int32_t id, int16_t key, int16_t version, int32_t correlation, size_t size,
+    void *data)
+{
+    ngx_http_kafka_client_state_t  *state = data;
+
+    if (key == NGX_HTTP_KAFKA_CLIENT_PRODUCE) {
+        __atomic_store_n(&state->sent, ngx_http_kafka_client_clock(),
+                         __ATOMIC_RELAXED);
+    }
+
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+
+static uint64_t
+ngx_http_kafka_client_clock(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+
+ngx_msec_t
+ngx_http_kafka_client_idle(rd_kafka_t *rk)
+{
+    uint64_t                        sent;
+    ngx_http_kafka_client_state_t  *state;
+
+    state = rd_kafka_opaque(rk);
+    sent = __atomic_load_n(&state->sent, __ATOMIC_RELAXED);
+
+    if (sent == 0) {
+        return NGX_MAX_INT32_VALUE;
+    }
+
+    return (ngx_msec_t) ngx_min(ngx_http_kafka_client_clock() - sent,
+                                NGX_MAX_INT32_VALUE);
 }
 
 
@@ -80,6 +169,18 @@ ngx_http_kafka_client_verify(rd_kafka_t *rk, const char *broker, int32_t id,
     (void) snprintf(errstr, errsize, "%s (X.509 error %d)", c->text, *error);
 
     return 0;
+}
+
+
+void
+ngx_http_kafka_client_free(rd_kafka_t *rk)
+{
+    void  *state;
+
+    state = rd_kafka_opaque(rk);
+
+    rd_kafka_destroy(rk);
+    ngx_free(state);
 }
 
 
@@ -195,7 +296,7 @@ ngx_http_kafka_client_destroy(rd_kafka_t *rk, ngx_msec_t timeout,
 static void *
 ngx_http_kafka_client_destroy_thread(void *data)
 {
-    rd_kafka_destroy(data);
+    ngx_http_kafka_client_free(data);
 
     return NULL;
 }

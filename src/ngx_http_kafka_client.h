@@ -25,12 +25,21 @@ rd_kafka_t *ngx_http_kafka_client_new(const rd_kafka_conf_t *conf,
     char *errstr);
 
 /*
+ * Milliseconds since the client last sent records to a broker; if it never
+ * did, and at the most, NGX_MAX_INT32_VALUE.  Any thread.
+ */
+ngx_msec_t ngx_http_kafka_client_idle(rd_kafka_t *rk);
+
+/*
  * For rd_kafka_conf_set_ssl_cert_verify_cb(): accepts what OpenSSL does, and
  * says why not, which librdkafka 2.0 leaves out.  A thread of librdkafka.
  */
 int ngx_http_kafka_client_verify(rd_kafka_t *rk, const char *broker,
     int32_t id, int *error, int depth, const char *cert, size_t size,
     char *errstr, size_t errsize, void *opaque);
+
+/* destroys a client, which can take many seconds; any thread */
+void ngx_http_kafka_client_free(rd_kafka_t *rk);
 
 /*
  * Destroys a client, which can take many seconds, without holding the event

@@ -631,7 +631,7 @@ ngx_http_kafka_conf_try(ngx_conf_t *cf, rd_kafka_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    rd_kafka_destroy(rk);
+    ngx_http_kafka_client_free(rk);
 
     return NGX_CONF_OK;
 }

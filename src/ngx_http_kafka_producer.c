@@ -16,6 +16,9 @@
 #define NGX_HTTP_KAFKA_PRODUCER_RETRY    1000
 #define NGX_HTTP_KAFKA_PRODUCER_PURGE    200
 
+/* milliseconds that two clocks, one of them read once a turn, may differ */
+#define NGX_HTTP_KAFKA_PRODUCER_CLOCKS   100
+
 /* milliseconds, the longest that records gather while others are on their way;
    and how many of these are too few to wait for */
 #define NGX_HTTP_KAFKA_PRODUCER_GATHER   100
@@ -51,6 +54,8 @@ static ngx_int_t ngx_http_kafka_producer_hand_over(
     ngx_uint_t *turn);
 static void ngx_http_kafka_producer_doubt(ngx_http_kafka_record_t *record,
     rd_kafka_resp_err_t err);
+static rd_kafka_msg_status_t ngx_http_kafka_producer_persisted(
+    ngx_http_kafka_producer_t *producer, const rd_kafka_message_t *msg);
 static ngx_uint_t ngx_http_kafka_producer_endangered(
     ngx_http_kafka_producer_t *producer, const rd_kafka_message_t *msg);
 static void ngx_http_kafka_producer_purge(ngx_event_t *ev);
@@ -511,6 +516,10 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
     rd_kafka_resp_err_t       err;
     ngx_http_kafka_record_t  *record;
 
+    if (batch->unsent == batch->records) {
+        batch->handed = ngx_current_msec;
+    }
+
     while (batch->unsent) {
 
         if (*turn >= NGX_HTTP_KAFKA_PRODUCER_TURN) {
@@ -576,9 +585,11 @@ void
 ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
     const rd_kafka_message_t *msg, ngx_uint_t offset_known)
 {
+    rd_kafka_msg_status_t     persisted;
     ngx_http_kafka_record_t  *record;
 
     record = msg->_private;
+    persisted = ngx_http_kafka_producer_persisted(producer, msg);
 
     producer->pending--;
 
@@ -596,15 +607,13 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
         ngx_http_kafka_producer_replace(producer);
     }
 
-    if (ngx_http_kafka_again_take(producer, msg) == NGX_OK) {
+    if (ngx_http_kafka_again_take(producer, msg, persisted) == NGX_OK) {
         ngx_http_kafka_again_produce(producer);
         return;
     }
 
     if (msg->err) {
-        ngx_http_kafka_batch_fail(record, msg->err,
-                                  rd_kafka_message_status(msg));
-
+        ngx_http_kafka_batch_fail(record, msg->err, persisted);
         ngx_http_kafka_producer_doubt(record, msg->err);
 
     } else {
@@ -636,21 +645,66 @@ ngx_http_kafka_producer_settle(ngx_http_kafka_batch_t *batch)
 
 
 /*
+ * A leader that is deposed while replicas copy a record says that it is not
+ * the leader, and librdkafka takes the record for not persisted: no harm as
+ * long as it tries again.  Where it cannot, for the record is purged, only one
+ * that came after the last request to any broker is surely not in Kafka.
+ */
+
+static rd_kafka_msg_status_t
+ngx_http_kafka_producer_persisted(ngx_http_kafka_producer_t *producer,
+    const rd_kafka_message_t *msg)
+{
+    ngx_msec_t                age;
+    rd_kafka_t               *rk;
+    rd_kafka_msg_status_t     persisted;
+    ngx_http_kafka_record_t  *record;
+
+    persisted = rd_kafka_message_status(msg);
+
+    if (persisted != RD_KAFKA_MSG_STATUS_NOT_PERSISTED
+        || msg->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE)
+    {
+        return persisted;
+    }
+
+    record = msg->_private;
+    rk = record->alone ? producer->alone : producer->rk;
+    age = ngx_current_msec - record->batch->handed;
+
+    if (ngx_http_kafka_client_idle(rk) < age + NGX_HTTP_KAFKA_PRODUCER_CLOCKS) {
+        return RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
+    }
+
+    return persisted;
+}
+
+
+/*
  * When a message times out librdkafka starts its sequence numbers anew, and
  * sends what else was on its way to a broker once more under another number:
- * the broker cannot tell that it has it already.
+ * the broker cannot tell that it has it already.  After silence for as long
+ * as the message was given, all that was on its way is overdue, too.
  */
 
 static ngx_uint_t
 ngx_http_kafka_producer_endangered(ngx_http_kafka_producer_t *producer,
     const rd_kafka_message_t *msg)
 {
+    rd_kafka_t               *rk;
+    ngx_http_kafka_record_t  *record;
+
+    record = msg->_private;
+    rk = record->alone ? producer->alone : producer->rk;
+
     return msg->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT
            && rd_kafka_message_status(msg)
               == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED
            && producer->idempotent
            && !producer->spent
-           && !producer->closing;
+           && !producer->closing
+           && ngx_http_kafka_client_idle(rk) + NGX_HTTP_KAFKA_PRODUCER_CLOCKS
+              < producer->timeout;
 }
 
 

@@ -70,8 +70,8 @@ CUT_NEW = 'cut'                 # no answer, on a new connection
 CUT_KEPT = 'cut, kept'          # no answer, on one that was used before
 ODD = 'odd'                     # an answer that is none of these
 
-Outcome = collections.namedtuple('Outcome', 'kind topic partition offset',
-                                 defaults=(None, None, None))
+Outcome = collections.namedtuple('Outcome', 'kind topic partition offset code',
+                                 defaults=(None, None, None, None))
 
 ABSENT = 'acknowledged, and absent'
 ELSEWHERE = 'acknowledged at another place'
@@ -176,7 +176,7 @@ def verdict(entry):
     if entry['persisted'] not in (NO, MAYBE, YES):
         raise ValueError(entry)
 
-    return Outcome(entry['persisted'])
+    return Outcome(entry['persisted'], code=entry.get('code'))
 
 
 class Client(threading.Thread):
@@ -325,6 +325,10 @@ class Loss(kafkatest.TestCase):
         faults = compare(outcomes, seconds, records)
         self.table(form, outcomes, seconds, records, faults,
                    time.monotonic() - start)
+
+        if any(faults.values()):
+            print(*(line for line in self.server.log().splitlines()
+                    if '[info]' not in line), sep='\n', file=sys.stderr)
 
         for fault, cases in faults.items():
             with self.subTest(fault):
