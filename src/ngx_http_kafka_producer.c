@@ -20,9 +20,10 @@
 #define NGX_HTTP_KAFKA_PRODUCER_CLOCKS   100
 
 /* milliseconds, the longest that records gather while others are on their way;
-   and how many of these are too few to wait for */
+   how many of these are too few to wait for; turns to wait for requests */
 #define NGX_HTTP_KAFKA_PRODUCER_GATHER   100
 #define NGX_HTTP_KAFKA_PRODUCER_FEW      16
+#define NGX_HTTP_KAFKA_PRODUCER_QUIET    30
 
 /* milliseconds: a spent client's acknowledgements are waited for that long */
 #define NGX_HTTP_KAFKA_PRODUCER_SPENT    500
@@ -46,8 +47,12 @@ static ngx_int_t ngx_http_kafka_producer_resolve(
 static void ngx_http_kafka_producer_resolved(ngx_http_kafka_target_t *target);
 static void ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch);
+static void ngx_http_kafka_producer_unqueue(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
 static void ngx_http_kafka_producer_submit(ngx_event_t *ev);
 static ngx_uint_t ngx_http_kafka_producer_gather(
+    ngx_http_kafka_producer_t *producer);
+static ngx_uint_t ngx_http_kafka_producer_more_to_come(
     ngx_http_kafka_producer_t *producer);
 static ngx_int_t ngx_http_kafka_producer_hand_over(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch,
@@ -398,8 +403,19 @@ ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
 
     ngx_queue_insert_tail(&producer->unsent, &batch->queue);
     batch->queued = 1;
+    producer->waiting++;
 
     ngx_post_event(&producer->submit, &ngx_posted_events);
+}
+
+
+static void
+ngx_http_kafka_producer_unqueue(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_batch_t *batch)
+{
+    ngx_queue_remove(&batch->queue);
+    batch->queued = 0;
+    producer->waiting--;
 }
 
 
@@ -448,8 +464,7 @@ ngx_http_kafka_producer_submit(ngx_event_t *ev)
             return;
         }
 
-        ngx_queue_remove(q);
-        batch->queued = 0;
+        ngx_http_kafka_producer_unqueue(producer, batch);
 
         if (batch->pending == 0) {
             ngx_http_kafka_producer_finish(batch);
@@ -490,17 +505,54 @@ ngx_http_kafka_producer_gather(ngx_http_kafka_producer_t *producer)
     since = ngx_current_msec - producer->handed;
     longest = ngx_min(2 * producer->round + 2, NGX_HTTP_KAFKA_PRODUCER_GATHER);
 
-    if (producer->pending < NGX_HTTP_KAFKA_PRODUCER_FEW || since >= longest) {
-        producer->handed = ngx_current_msec;
-        producer->unheard = 1;
+    if (since < longest) {
+
+        if (producer->pending >= NGX_HTTP_KAFKA_PRODUCER_FEW) {
+
+            if (!producer->submit.timer_set) {
+                ngx_add_timer(&producer->submit, longest - since);
+            }
+
+            return 1;
+        }
+
+        if (ngx_http_kafka_producer_more_to_come(producer)) {
+            ngx_post_event(&producer->submit, &ngx_posted_next_events);
+            return 1;
+        }
+    }
+
+    producer->group = producer->waiting;
+    producer->counted = 0;
+    producer->quiet = 0;
+
+    producer->handed = ngx_current_msec;
+    producer->unheard = 1;
+
+    return 0;
+}
+
+
+/*
+ * Those whose answers went out a moment ago may be about to ask again: until
+ * as many wait as were handed over last time, turns that follow each other at
+ * once are given to them, and a few (tens of microseconds) that bring nobody.
+ */
+
+static ngx_uint_t
+ngx_http_kafka_producer_more_to_come(ngx_http_kafka_producer_t *producer)
+{
+    if (producer->waiting >= producer->group) {
         return 0;
     }
 
-    if (!producer->submit.timer_set) {
-        ngx_add_timer(&producer->submit, longest - since);
+    if (producer->waiting > producer->counted) {
+        producer->counted = producer->waiting;
+        producer->quiet = 0;
+        return 1;
     }
 
-    return 1;
+    return producer->quiet++ < NGX_HTTP_KAFKA_PRODUCER_QUIET;
 }
 
 
@@ -811,8 +863,7 @@ ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     }
 
     if (batch->queued) {
-        ngx_queue_remove(&batch->queue);
-        batch->queued = 0;
+        ngx_http_kafka_producer_unqueue(batch->client, batch);
     }
 
     for (record = batch->unsent; record; record = record->next) {

@@ -52,6 +52,10 @@ typedef struct {
 
     ngx_queue_t                  batches;      /* all that are not done */
     ngx_queue_t                  unsent;       /* batches to hand over */
+    ngx_uint_t                   waiting;      /* how many these are */
+    ngx_uint_t                   counted;      /* and were, a turn ago */
+    ngx_uint_t                   quiet;        /* turns without a new one */
+    ngx_uint_t                   group;        /* handed over last time */
     ngx_event_t                  submit;
     ngx_msec_t                   handed;       /* when the last group was */
     ngx_msec_t                   round;        /* till its first report */
