@@ -29,6 +29,11 @@
 #define NGX_HTTP_KAFKA_PRODUCER_SPENT    500
 #define NGX_HTTP_KAFKA_PRODUCER_TICK     50
 
+/* a client with more topics is replaced when it is idle, but not sooner than
+   after so many milliseconds */
+#define NGX_HTTP_KAFKA_PRODUCER_TOPICS   1000
+#define NGX_HTTP_KAFKA_PRODUCER_CROWDED  5000
+
 /* names a batch has looked up at a time, so that others get their turn */
 #define NGX_HTTP_KAFKA_PRODUCER_NAMES    16
 
@@ -66,6 +71,8 @@ static ngx_uint_t ngx_http_kafka_producer_endangered(
 static void ngx_http_kafka_producer_purge(ngx_event_t *ev);
 static void ngx_http_kafka_producer_purge_all(
     ngx_http_kafka_producer_t *producer, int what);
+static ngx_uint_t ngx_http_kafka_producer_crowded(
+    ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_deadline(ngx_event_t *ev);
 static void ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     rd_kafka_resp_err_t err);
@@ -120,6 +127,7 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
     }
 
     producer->failed = 0;
+    producer->opened = ngx_current_msec;
 
     return NGX_OK;
 
@@ -624,7 +632,8 @@ ngx_http_kafka_producer_produce(ngx_http_kafka_producer_t *producer,
 {
     rd_kafka_topic_t  *rkt;
 
-    rkt = ngx_http_kafka_topic_handle(record->target->topic, producer->rk);
+    rkt = ngx_http_kafka_topic_handle(&producer->topics,
+                                      record->target->topic, producer->rk);
     if (rkt == NULL) {
         return rd_kafka_last_error();
     }
@@ -811,14 +820,36 @@ ngx_http_kafka_producer_purge_all(ngx_http_kafka_producer_t *producer,
 void
 ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer)
 {
-    if (producer->spent && producer->pending == 0) {
-        ngx_http_kafka_producer_end(producer);
-        producer->spent = 0;
+    if (producer->pending == 0) {
+
+        if (producer->spent) {
+            ngx_http_kafka_producer_end(producer);
+            producer->spent = 0;
+
+        } else if (ngx_http_kafka_producer_crowded(producer)) {
+            ngx_http_kafka_producer_end(producer);
+            ngx_http_kafka_topics_forget(&producer->topics);
+        }
     }
 
     if (producer->again || !ngx_queue_empty(&producer->unsent)) {
         ngx_post_event(&producer->submit, &ngx_posted_events);
     }
+}
+
+
+/*
+ * librdkafka asks for all topics it ever had to do with, and takes a time for
+ * it that grows with their square: with 10,000 a fifth of a core.
+ */
+
+static ngx_uint_t
+ngx_http_kafka_producer_crowded(ngx_http_kafka_producer_t *producer)
+{
+    return producer->topics.handles > NGX_HTTP_KAFKA_PRODUCER_TOPICS
+           && ngx_current_msec - producer->opened
+              > NGX_HTTP_KAFKA_PRODUCER_CROWDED
+           && !producer->closing;
 }
 
 

@@ -49,6 +49,7 @@ typedef struct {
     ngx_connection_t            *connection;   /* the eventfd's */
     ngx_http_kafka_topics_t      topics;
     ngx_msec_t                   failed;       /* when rk could not be made */
+    ngx_msec_t                   opened;       /* when it was made */
 
     ngx_queue_t                  batches;      /* all that are not done */
     ngx_queue_t                  unsent;       /* batches to hand over */

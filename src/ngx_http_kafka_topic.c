@@ -173,13 +173,18 @@ ngx_http_kafka_topic_unuse(ngx_http_kafka_target_t *target)
 
 
 rd_kafka_topic_t *
-ngx_http_kafka_topic_handle(ngx_http_kafka_topic_t *topic, rd_kafka_t *rk)
+ngx_http_kafka_topic_handle(ngx_http_kafka_topics_t *topics,
+    ngx_http_kafka_topic_t *topic, rd_kafka_t *rk)
 {
     if (topic->rkt == NULL) {
 
         /* the name ends with a zero byte, see topic_create() */
 
         topic->rkt = rd_kafka_topic_new(rk, (char *) topic->sn.str.data, NULL);
+
+        if (topic->rkt) {
+            topics->handles++;
+        }
     }
 
     return topic->rkt;
@@ -212,6 +217,32 @@ ngx_http_kafka_topics_release(ngx_http_kafka_topics_t *topics)
         if (topic->rkt) {
             rd_kafka_topic_destroy(topic->rkt);
             topic->rkt = NULL;
+        }
+    }
+
+    topics->handles = 0;
+}
+
+
+void
+ngx_http_kafka_topics_forget(ngx_http_kafka_topics_t *topics)
+{
+    ngx_rbtree_node_t       *node, *next;
+    ngx_http_kafka_topic_t  *topic;
+
+    if (topics->tree.root == &topics->sentinel) {
+        return;
+    }
+
+    for (node = ngx_rbtree_min(topics->tree.root, &topics->sentinel);
+         node;
+         node = next)
+    {
+        next = ngx_rbtree_next(&topics->tree, node);
+        topic = (ngx_http_kafka_topic_t *) node;
+
+        if (topic->users == 0 && !topic->wanted && !topic->absent) {
+            ngx_http_kafka_topic_free(topics, topic);
         }
     }
 }

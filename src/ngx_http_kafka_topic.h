@@ -58,6 +58,7 @@ typedef struct {
     ngx_thread_pool_t           *thread_pool;
     ngx_http_kafka_resolved_pt   handler;
 
+    ngx_uint_t                   handles;    /* of the producing client */
     rd_kafka_t                  *rk;         /* for look-ups, when idle */
     ngx_uint_t                   asked;      /* names, of this rk */
     ngx_msec_t                   used;
@@ -90,7 +91,8 @@ void ngx_http_kafka_topic_cancel(ngx_http_kafka_target_t *target);
 void ngx_http_kafka_topic_unuse(ngx_http_kafka_target_t *target);
 
 /* the producing client's handle, kept; NULL when librdkafka refuses */
-rd_kafka_topic_t *ngx_http_kafka_topic_handle(ngx_http_kafka_topic_t *topic,
+rd_kafka_topic_t *ngx_http_kafka_topic_handle(
+    ngx_http_kafka_topics_t *topics, ngx_http_kafka_topic_t *topic,
     rd_kafka_t *rk);
 
 /* the broker denied it: the next request looks it up anew */
@@ -98,6 +100,9 @@ void ngx_http_kafka_topic_doubt(ngx_http_kafka_topic_t *topic);
 
 /* gives back all handles, before the producing client is destroyed */
 void ngx_http_kafka_topics_release(ngx_http_kafka_topics_t *topics);
+
+/* as if those that nobody uses had never been looked up */
+void ngx_http_kafka_topics_forget(ngx_http_kafka_topics_t *topics);
 
 /*
  * Frees everything, as the worker exits and thread pools have ended, before

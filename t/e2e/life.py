@@ -452,6 +452,36 @@ class Life(kafkatest.TestCase):
         self.assertLess(kafkatest.rss_bytes(pid) - before, 32 << 20)
         self.assertEqual(server.get('/produce/known/m').status, 200)
 
+    def test_ten_thousand_topics(self):
+        """That exist, over time: librdkafka forgets none and asks for all of
+        them again and again, so its client is replaced when it has many.
+        """
+
+        server = self.serve('allow.auto.create.topics true')
+        self.warm(server)
+        pid, = server.worker_pids()
+        held = []
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            for first in range(0, 13000, 500):
+                statuses = set(pool.map(
+                    lambda i: server.get(f'/produce/many-{i % 10000}/m').status,
+                    range(first, first + 500)))
+                self.assertEqual(statuses, {200})
+                held.append(kafkatest.rss_bytes(pid) >> 20)
+
+        # the last client may be one with many, which must be some seconds old
+
+        time.sleep(5)
+        self.assertEqual(server.get('/produce/many-0/m').status, 200)
+        time.sleep(2)
+        start = kafkatest.cpu_seconds(pid)
+        time.sleep(12)
+        self.assertLess(kafkatest.cpu_seconds(pid) - start, 12 * 0.03)
+        self.assertLess(held[-1] - held[15], 24, held)
+        self.assertEqual(len(kafkatest.read_topic(self.broker.bootstrap,
+                                                  'many-0')), 3)
+
 
 if __name__ == '__main__':
     kafkatest.unittest.main()
