@@ -30,7 +30,7 @@ passed=0 failed=0
 
 # threads and memcheck are ten times slower.  The files that they leave out
 # start nginx anew in each block, or wait.
-some=(t/json.t t/message.t t/routes.t t/errors.t)
+some=(t/json.t t/message.t t/routes.t)
 
 usage() { sed -n '/^#   util/s/^#   //p' "$0" >&2; exit 2; }
 
@@ -184,7 +184,7 @@ run() { # kind
 
     case $kind in
         addresses) files=(t/*.t t/e2e/faults.py) ;;
-        threads)   files+=(t/lib/load.py) ;;
+        threads)   files+=(t/errors.t t/lib/load.py) ;;
         memcheck)  export TEST_NGINX_TIMEOUT=60 ;;
     esac
     TEST_LOGS=$logs TEST_SANITIZER=$kind TEST_NGINX_BINARY=$build/nginx-$kind \
