@@ -556,6 +556,9 @@ ngx_http_kafka_handler_body_end(ngx_http_request_t *r,
 
     rc = ngx_http_kafka_parse_end(ctx->parse);
 
+    /* Kafka's answer may take long */
+    ngx_http_kafka_parse_done(ctx->parse);
+
     rc = ngx_http_kafka_handler_parsed(r, ctx, rc);
 
     if (rc != NGX_OK) {

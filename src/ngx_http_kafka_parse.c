@@ -12,6 +12,9 @@
 #define NGX_HTTP_KAFKA_PARSE_DEPTH  64
 #define NGX_HTTP_KAFKA_PARSE_ERROR  512
 
+/* bytes from which on a string gathered from many buffers is not copied */
+#define NGX_HTTP_KAFKA_PARSE_LARGE  65536
+
 
 typedef enum {
     parse_body = 0,
@@ -48,6 +51,7 @@ struct ngx_http_kafka_parse_s {
     ngx_str_t                      hold;    /* a token not yet complete */
     size_t                         room;    /* for it, on the heap, ours */
     off_t                          held;    /* where it began */
+    ngx_str_t                      large;   /* what yajl has "" for */
 
     ngx_http_kafka_batch_t        *batch;
     ngx_http_kafka_target_t       *target;  /* given by the path, or NULL */
@@ -86,6 +90,8 @@ static void ngx_http_kafka_parse_cleanup(void *data);
 static ngx_int_t ngx_http_kafka_parse_hold(ngx_http_kafka_parse_t *ps,
     ngx_str_t *piece, off_t offset);
 static ngx_int_t ngx_http_kafka_parse_held(ngx_http_kafka_parse_t *ps);
+static ngx_int_t ngx_http_kafka_parse_keep(ngx_http_kafka_parse_t *ps,
+    ngx_str_t *dst);
 static ngx_int_t ngx_http_kafka_parse_feed(ngx_http_kafka_parse_t *ps,
     ngx_str_t *piece, off_t offset);
 static ngx_int_t ngx_http_kafka_parse_invalid(ngx_http_kafka_parse_t *ps);
@@ -200,16 +206,25 @@ ngx_http_kafka_parse_create(ngx_pool_t *pool, ngx_http_kafka_batch_t *batch,
 }
 
 
-static void
-ngx_http_kafka_parse_cleanup(void *data)
+void
+ngx_http_kafka_parse_done(ngx_http_kafka_parse_t *ps)
 {
-    ngx_http_kafka_parse_t  *ps = data;
-
-    yajl_free(ps->yajl);
+    if (ps->yajl) {
+        yajl_free(ps->yajl);
+        ps->yajl = NULL;
+    }
 
     if (ps->hold.data) {
         ngx_free(ps->hold.data);
+        ngx_str_null(&ps->hold);
     }
+}
+
+
+static void
+ngx_http_kafka_parse_cleanup(void *data)
+{
+    ngx_http_kafka_parse_done(data);
 }
 
 
@@ -265,17 +280,14 @@ ngx_http_kafka_parse_hold(ngx_http_kafka_parse_t *ps, ngx_str_t *piece,
     if (ps->hold.len + piece->len > ps->room) {
         room = ngx_max(2 * ps->room, ps->hold.len + piece->len);
 
-        data = ngx_alloc(room, ps->batch->pool->log);
+        /* the C library moves large ones without a copy */
+
+        data = realloc(ps->hold.data, room);
         if (data == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, ps->batch->pool->log, ngx_errno,
+                          "realloc(%uz) failed", room);
             return NGX_ERROR;
         }
-
-        if (ps->hold.data) {
-            ngx_memcpy(data, ps->hold.data, ps->hold.len);
-            ngx_free(ps->hold.data);
-        }
-
-        ngx_http_kafka_batch_hold(ps->batch, room - ps->room);
 
         ps->hold.data = data;
         ps->room = room;
@@ -283,6 +295,8 @@ ngx_http_kafka_parse_hold(ngx_http_kafka_parse_t *ps, ngx_str_t *piece,
 
     ngx_memcpy(ps->hold.data + ps->hold.len, piece->data, piece->len);
     ps->hold.len += piece->len;
+
+    ngx_http_kafka_batch_hold(ps->batch, piece->len);
 
     return ps->lex.open ? NGX_OK : ngx_http_kafka_parse_held(ps);
 }
@@ -292,16 +306,59 @@ static ngx_int_t
 ngx_http_kafka_parse_held(ngx_http_kafka_parse_t *ps)
 {
     ngx_int_t  rc;
+    ngx_str_t  empty = ngx_string("\"\"");
 
-    rc = ngx_http_kafka_parse_feed(ps, &ps->hold, ps->held);
+    if (ps->hold.len >= NGX_HTTP_KAFKA_PARSE_LARGE
+        && ps->hold.data[0] == '"'
+        && ngx_strlchr(ps->hold.data, ps->hold.data + ps->hold.len, '\\')
+           == NULL)
+    {
+        /* yajl would copy it: the place of an empty one is enough for it */
 
-    ngx_http_kafka_batch_hold(ps->batch, -(ssize_t) ps->room);
+        ps->large.data = ps->hold.data + 1;
+        ps->large.len = ps->hold.len - 2;
 
-    ngx_free(ps->hold.data);
+        rc = ngx_http_kafka_parse_feed(ps, &empty, ps->held);
+
+        ngx_str_null(&ps->large);
+
+    } else {
+        rc = ngx_http_kafka_parse_feed(ps, &ps->hold, ps->held);
+    }
+
+    if (ps->hold.data) {
+        ngx_http_kafka_batch_hold(ps->batch, -(ssize_t) ps->hold.len);
+        ngx_free(ps->hold.data);
+    }
+
     ngx_str_null(&ps->hold);
     ps->room = 0;
 
     return rc;
+}
+
+
+/* a large value stays where it was gathered, which the batch owns then */
+
+static ngx_int_t
+ngx_http_kafka_parse_keep(ngx_http_kafka_parse_t *ps, ngx_str_t *dst)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(ps->batch->pool, 0);
+    if (cln == NULL) {
+        ps->nomem = 1;
+        return NGX_ERROR;
+    }
+
+    cln->handler = free;
+    cln->data = ps->hold.data;
+
+    ps->hold.data = NULL;
+
+    *dst = ps->large;
+
+    return NGX_OK;
 }
 
 
@@ -476,6 +533,10 @@ static ngx_int_t
 ngx_http_kafka_parse_copy(ngx_http_kafka_parse_t *ps, ngx_str_t *dst,
     const u_char *data, size_t len)
 {
+    if (ps->large.data) {
+        return ngx_http_kafka_parse_keep(ps, dst);
+    }
+
     dst->data = ngx_pnalloc(ps->batch->pool, ngx_max(len, 1));
     if (dst->data == NULL) {
         ps->nomem = 1;
@@ -536,6 +597,13 @@ ngx_http_kafka_parse_number(void *ctx, const char *data, size_t len)
 static int
 ngx_http_kafka_parse_string(void *ctx, const u_char *data, size_t len)
 {
+    ngx_http_kafka_parse_t  *ps = ctx;
+
+    if (ps->large.data) {
+        data = ps->large.data;
+        len = ps->large.len;
+    }
+
     return ngx_http_kafka_parse_value(ctx, type_string, data, len) == NGX_OK;
 }
 

@@ -39,6 +39,9 @@ ngx_int_t ngx_http_kafka_parse(ngx_http_kafka_parse_t *ps, u_char *data,
 /* ends the body; returns as ngx_http_kafka_parse() does */
 ngx_int_t ngx_http_kafka_parse_end(ngx_http_kafka_parse_t *ps);
 
+/* frees what is not in the pool; only the error may be asked for after it */
+void ngx_http_kafka_parse_done(ngx_http_kafka_parse_t *ps);
+
 /* what is wrong and where, in the words for the caller */
 ngx_str_t *ngx_http_kafka_parse_error(ngx_http_kafka_parse_t *ps);
 

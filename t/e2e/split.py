@@ -6,8 +6,10 @@ bytes: by a body buffer of that size, by pauses between writes, as chunks.
 Verdict and records must be those of the whole body.
 """
 
+import collections
 import json
 import os
+import re
 import sys
 import time
 
@@ -184,6 +186,57 @@ class Long(kafkatest.TestCase):
 
     def test_number(self):
         self.check('number', b'1' * 900000, b'"c"')
+
+
+class Large(kafkatest.TestCase):
+    """Strings so long that they are not copied do what short ones do."""
+
+    BODIES = (
+        '{"value":%s}', '{"key":%s,"value":"v"}', '{"value":"v","more":%s}',
+        '{"value":"v",%s:1}', '{"value":"v","more":[{%s:[%s,%s]}]}',
+        '{"value":%s,"value":"last"}', '{"value":"first","value":%s}',
+        '{"value":"v","headers":[{"key":%s,"value":%s}]}',
+        '[{"value":%s},{"key":%s,"value":%s},]', ' %s ', '[%s]',
+        '{"value":"v"%s}', '{"value":%s,}x', '{"value":"v","partition":%s}',
+        '{"topic":%s,"value":"v"}', '{"value":%s %s}', '{"value":1,"key":%s}',
+    )
+
+    def outcome(self, form, text, **options):
+        """An answer, and what it made, with the text in short."""
+
+        string = json.dumps(text, **options)
+        answer = self.server.post('/produce/large',
+                                  form.replace('%s', string).encode())
+        error = ''
+        if answer.status != 200:
+            error = re.sub(r'byte \d{3,}', 'byte far behind',
+                           answer.json['error'])
+        records = kafkatest.read_topic(self.broker.bootstrap, 'large')
+        made = [(r.key, r.value, r.headers) for r in records[self.read:]]
+        self.read = len(records)
+
+        return answer.status, error, repr(made).replace(
+            repr(text.encode())[2:-1], 'TEXT').replace(repr(text)[1:-1], 'TEXT')
+
+    def test_large(self):
+        self.broker = self.mock()
+        self.broker.command('topic large 1')
+        self.server = self.nginx(kafkatest.producer(self.broker.bootstrap),
+                                 'location /produce { kafka_produce main; }')
+        self.read = 0
+        statuses = collections.Counter()
+
+        for form in self.BODIES:
+            short = self.outcome(form, 'é"x' + ' ' * 200)
+            statuses[short[0]] += 1
+            for text in 'é' + 'x' * 100000, 'é"\n' + 'x' * 100000:
+                for ascii_only in True, False:
+                    with self.subTest(form=form, ascii_only=ascii_only,
+                                      text=text[:5]):
+                        self.assertEqual(self.outcome(
+                            form, text, ensure_ascii=ascii_only), short)
+
+        self.assertEqual(statuses, {200: 9, 400: 8})
 
 
 if __name__ == '__main__':
