@@ -89,11 +89,20 @@ ngx_http_kafka_again_in_time(ngx_http_kafka_producer_t *producer,
 void
 ngx_http_kafka_again_produce(ngx_http_kafka_producer_t *producer)
 {
+    ngx_uint_t                turn;
     rd_kafka_t               *rk;
     rd_kafka_resp_err_t       err;
     ngx_http_kafka_record_t  *record;
 
+    turn = 0;
+
     while (producer->again && producer->rk && !producer->spent) {
+
+        if (turn++ == NGX_HTTP_KAFKA_PRODUCER_TURN) {
+            ngx_post_event(&producer->submit, &ngx_posted_next_events);
+            return;
+        }
+
         record = producer->again;
 
         if (record->alone) {
@@ -118,6 +127,7 @@ ngx_http_kafka_again_produce(ngx_http_kafka_producer_t *producer)
 
         ngx_http_kafka_batch_fail(record, err,
                                   RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+        ngx_http_kafka_producer_doubt(record, err);
         ngx_http_kafka_producer_settle(record->batch);
     }
 }

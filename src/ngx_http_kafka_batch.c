@@ -13,6 +13,13 @@
 #define NGX_HTTP_KAFKA_BATCH_MESSAGE    256
 
 
+/* what librdkafka adds to a record's size: lengths, timestamp, attributes */
+#define NGX_HTTP_KAFKA_BATCH_OVERHEAD   36
+
+
+static size_t ngx_http_kafka_batch_varint(size_t len);
+
+
 static size_t  ngx_http_kafka_batch_total;
 
 
@@ -98,7 +105,13 @@ void
 ngx_http_kafka_batch_add(ngx_http_kafka_batch_t *batch,
     ngx_http_kafka_record_t *record)
 {
+    size_t  size;
+
     record->batch = batch;
+
+    size = ngx_http_kafka_batch_record_size(record);
+    batch->largest = ngx_max(batch->largest, size);
+    batch->names += record->target->name.len;
 
     if (record->target->partition < record->partition) {
         record->target->partition = record->partition;
@@ -110,6 +123,42 @@ ngx_http_kafka_batch_add(ngx_http_kafka_batch_t *batch,
 
     ngx_http_kafka_batch_hold(batch, sizeof(ngx_http_kafka_record_t)
                                      + NGX_HTTP_KAFKA_BATCH_MESSAGE);
+}
+
+
+size_t
+ngx_http_kafka_batch_record_size(ngx_http_kafka_record_t *record)
+{
+    size_t                    size;
+    ngx_http_kafka_header_t  *header;
+
+    size = NGX_HTTP_KAFKA_BATCH_OVERHEAD + record->key.len + record->value.len;
+
+    for (header = record->headers; header; header = header->next) {
+        size += ngx_http_kafka_batch_varint(header->key.len)
+                + header->key.len
+                + ngx_http_kafka_batch_varint(header->value.len)
+                + header->value.len;
+    }
+
+    return size;
+}
+
+
+/* the bytes that Kafka's record format spends on a length */
+
+static size_t
+ngx_http_kafka_batch_varint(size_t len)
+{
+    size_t  n;
+
+    /* a sign takes the lowest bit */
+
+    for (n = 1, len >>= 6; len; len >>= 7) {
+        n++;
+    }
+
+    return n;
 }
 
 

@@ -64,7 +64,7 @@ struct ngx_http_kafka_target_s {
 
 struct ngx_http_kafka_record_s {
     ngx_http_kafka_record_t        *next;
-    ngx_http_kafka_record_t        *again;     /* the next to produce alone */
+    ngx_http_kafka_record_t        *again;     /* the next one, as it waits */
     ngx_http_kafka_batch_t         *batch;
     ngx_http_kafka_target_t        *target;
     ngx_http_kafka_header_t        *headers;
@@ -76,7 +76,7 @@ struct ngx_http_kafka_record_s {
     rd_kafka_resp_err_t             err;
     unsigned                        state:2;
     unsigned                        persisted:2; /* rd_kafka_msg_status_t */
-    unsigned                        alone:1;   /* produced a second time */
+    unsigned                        alone:1;   /* to be, or was, sent so */
 };
 
 
@@ -87,6 +87,8 @@ struct ngx_http_kafka_batch_s {
     ngx_http_kafka_record_t        *records;
     ngx_http_kafka_record_t       **last;
     ngx_uint_t                      nrecords;
+    size_t                          largest;   /* of their sizes */
+    size_t                          names;     /* of their topics, in all */
 
     ngx_http_kafka_target_t        *targets;
     ngx_http_kafka_target_t        *target;    /* the newest */
@@ -105,7 +107,7 @@ struct ngx_http_kafka_batch_s {
     ngx_queue_t                     queue;     /* to be handed over */
     ngx_event_t                     deadline;
     ngx_msec_t                      start;
-    ngx_msec_t                      handed;    /* its first record, over */
+    ngx_msec_t                      handed;    /* over, its first record */
 
     void                           *client;    /* of the producer */
 
@@ -137,6 +139,9 @@ ngx_http_kafka_target_t *ngx_http_kafka_batch_target(
 /* adds a record, which lies in the batch's pool and has its target set */
 void ngx_http_kafka_batch_add(ngx_http_kafka_batch_t *batch,
     ngx_http_kafka_record_t *record);
+
+/* as librdkafka counts it against message.max.bytes */
+size_t ngx_http_kafka_batch_record_size(ngx_http_kafka_record_t *record);
 
 /* the record for which the batch was refused, and its index; or NULL */
 ngx_http_kafka_record_t *ngx_http_kafka_batch_culprit(

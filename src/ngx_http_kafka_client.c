@@ -18,7 +18,8 @@
 /* a client's opaque: it owns it */
 
 typedef struct {
-    uint64_t                     sent;      /* milliseconds; 0: never */
+    ngx_msec_t                   sent;      /* 0: never */
+    unsigned                     watched:1;
 } ngx_http_kafka_client_state_t;
 
 
@@ -33,12 +34,16 @@ static rd_kafka_resp_err_t ngx_http_kafka_client_watch(rd_kafka_t *rk,
 static rd_kafka_resp_err_t ngx_http_kafka_client_request_sent(rd_kafka_t *rk,
     int fd, const char *broker, int32_t id, int16_t key, int16_t version,
     int32_t correlation, size_t size, void *data);
-static uint64_t ngx_http_kafka_client_clock(void);
+static ngx_msec_t ngx_http_kafka_client_clock(void);
 static void ngx_http_kafka_client_destroy_task(void *data, ngx_log_t *log);
 static void ngx_http_kafka_client_destroyed(ngx_event_t *ev);
 static ngx_int_t ngx_http_kafka_client_destroy(rd_kafka_t *rk,
     ngx_msec_t timeout, ngx_log_t *log);
 static void *ngx_http_kafka_client_destroy_thread(void *data);
+
+
+/* the last one that was to be made, in any thread */
+static ngx_uint_t  ngx_http_kafka_client_failed;
 
 
 /* as numbered in openssl/x509_vfy.h, which is not needed to build */
@@ -64,6 +69,12 @@ ngx_http_kafka_client_new(const rd_kafka_conf_t *conf, char *errstr)
     rd_kafka_conf_t                *copy;
     ngx_http_kafka_client_state_t  *state;
 
+    if (__atomic_load_n(&ngx_http_kafka_client_failed, __ATOMIC_RELAXED)
+        && ngx_http_kafka_client_try(conf, errstr) != NGX_OK)
+    {
+        return NULL;
+    }
+
     state = ngx_calloc(sizeof(ngx_http_kafka_client_state_t), ngx_cycle->log);
     if (state == NULL) {
         (void) snprintf(errstr, NGX_HTTP_KAFKA_CLIENT_ERROR, "no memory");
@@ -83,8 +94,20 @@ ngx_http_kafka_client_new(const rd_kafka_conf_t *conf, char *errstr)
     rk = rd_kafka_new(RD_KAFKA_PRODUCER, copy, errstr,
                       NGX_HTTP_KAFKA_CLIENT_ERROR);
 
+    __atomic_store_n(&ngx_http_kafka_client_failed, rk == NULL,
+                     __ATOMIC_RELAXED);
+
     if (rk == NULL) {
-        rd_kafka_conf_destroy(copy);
+
+        /*
+         * librdkafka has freed what the copy still names, once it has called
+         * the interceptor: the rest is lost, some 4 kB, the first time
+         */
+
+        if (!state->watched) {
+            rd_kafka_conf_destroy(copy);
+        }
+
         ngx_free(state);
     }
 
@@ -92,10 +115,40 @@ ngx_http_kafka_client_new(const rd_kafka_conf_t *conf, char *errstr)
 }
 
 
+ngx_int_t
+ngx_http_kafka_client_try(const rd_kafka_conf_t *conf, char *errstr)
+{
+    rd_kafka_t       *rk;
+    rd_kafka_conf_t  *copy;
+    const char       *without[] = { "bootstrap.servers",
+                                    "metadata.broker.list",
+                                    "test.mock.num.brokers" };
+
+    copy = rd_kafka_conf_dup_filter(conf, sizeof(without) / sizeof(char *),
+                                    without);
+
+    rk = rd_kafka_new(RD_KAFKA_PRODUCER, copy, errstr,
+                      NGX_HTTP_KAFKA_CLIENT_ERROR);
+
+    if (rk == NULL) {
+        rd_kafka_conf_destroy(copy);
+        return NGX_ERROR;
+    }
+
+    rd_kafka_destroy(rk);
+
+    return NGX_OK;
+}
+
+
 static rd_kafka_resp_err_t
 ngx_http_kafka_client_watch(rd_kafka_t *rk, const rd_kafka_conf_t *conf,
     void *data, char *errstr, size_t size)
 {
+    ngx_http_kafka_client_state_t  *state = data;
+
+    state->watched = 1;
+
     return rd_kafka_interceptor_add_on_request_sent(rk, "nginx",
                                          ngx_http_kafka_client_request_sent,
                                          data);
@@ -120,21 +173,25 @@ ngx_http_kafka_client_request_sent(rd_kafka_t *rk, int fd, const char *broker,
 }
 
 
-static uint64_t
+static ngx_msec_t
 ngx_http_kafka_client_clock(void)
 {
+    ngx_msec_t       now;
     struct timespec  ts;
 
     (void) clock_gettime(CLOCK_MONOTONIC, &ts);
 
-    return (uint64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    now = (ngx_msec_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+
+    /* 0 means that nothing was sent */
+    return ngx_max(now, 1);
 }
 
 
 ngx_msec_t
 ngx_http_kafka_client_idle(rd_kafka_t *rk)
 {
-    uint64_t                        sent;
+    ngx_msec_t                      sent;
     ngx_http_kafka_client_state_t  *state;
 
     state = rd_kafka_opaque(rk);
@@ -144,8 +201,7 @@ ngx_http_kafka_client_idle(rd_kafka_t *rk)
         return NGX_MAX_INT32_VALUE;
     }
 
-    return (ngx_msec_t) ngx_min(ngx_http_kafka_client_clock() - sent,
-                                NGX_MAX_INT32_VALUE);
+    return ngx_min(ngx_http_kafka_client_clock() - sent, NGX_MAX_INT32_VALUE);
 }
 
 

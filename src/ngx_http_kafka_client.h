@@ -25,6 +25,14 @@ rd_kafka_t *ngx_http_kafka_client_new(const rd_kafka_conf_t *conf,
     char *errstr);
 
 /*
+ * Finds what is wrong with conf: makes a client, and destroys it.  No broker is
+ * given to it, so that none is contacted and its threads end at once.  NGX_OK,
+ * or NGX_ERROR with the reason in errstr.  Any thread.
+ */
+ngx_int_t ngx_http_kafka_client_try(const rd_kafka_conf_t *conf,
+    char *errstr);
+
+/*
  * Milliseconds since the client last sent records to a broker; if it never
  * did, and at the most, NGX_MAX_INT32_VALUE.  Any thread.
  */

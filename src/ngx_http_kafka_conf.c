@@ -45,7 +45,8 @@ static ngx_int_t ngx_http_kafka_conf_number(rd_kafka_conf_t *conf,
     const char *name);
 static char *ngx_http_kafka_conf_check(ngx_conf_t *cf,
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_conf_ctx_t *ctx);
-static char *ngx_http_kafka_conf_try(ngx_conf_t *cf, rd_kafka_conf_t *conf);
+static ngx_uint_t ngx_http_kafka_conf_true(rd_kafka_conf_t *conf,
+    const char *name);
 
 
 static ngx_http_kafka_conf_default_t  ngx_http_kafka_conf_defaults[] = {
@@ -186,10 +187,6 @@ ngx_http_kafka_conf_create(ngx_conf_t *cf)
 
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR|RD_KAFKA_EVENT_ERROR
                                    |RD_KAFKA_EVENT_LOG);
-
-    /* fails where librdkafka has no TLS */
-    (void) rd_kafka_conf_set_ssl_cert_verify_cb(conf,
-                                                ngx_http_kafka_client_verify);
 
     if (rd_kafka_conf_set(conf, "log.queue", "true", errstr, sizeof(errstr))
         != RD_KAFKA_CONF_OK)
@@ -537,7 +534,7 @@ static char *
 ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_conf_ctx_t *ctx)
 {
-    char       value[64];
+    char       value[64], errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
     size_t     size;
     ngx_int_t  timeout, max;
 
@@ -574,64 +571,45 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
     producer->timeout = timeout;
     producer->message_max = max;
 
-    size = sizeof(value);
+    producer->auto_create = ngx_http_kafka_conf_true(ctx->conf,
+                                                  "allow.auto.create.topics");
+    producer->idempotent = ngx_http_kafka_conf_true(ctx->conf,
+                                                    "enable.idempotence");
 
-    if (rd_kafka_conf_get(ctx->conf, "allow.auto.create.topics", value, &size)
-        != RD_KAFKA_CONF_OK)
+    if (ngx_http_kafka_conf_true(ctx->conf,
+                                 "enable.ssl.certificate.verification"))
     {
-        return NGX_CONF_ERROR;
+        (void) rd_kafka_conf_set_ssl_cert_verify_cb(ctx->conf,
+                                                ngx_http_kafka_client_verify);
     }
-
-    producer->auto_create = (ngx_strcmp(value, "true") == 0);
-
-    size = sizeof(value);
-
-    if (rd_kafka_conf_get(ctx->conf, "enable.idempotence", value, &size)
-        != RD_KAFKA_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    producer->idempotent = (ngx_strcmp(value, "true") == 0);
 
     producer->thread_pool = ngx_thread_pool_add(cf, NULL);
     if (producer->thread_pool == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_kafka_conf_try(cf, ctx->conf);
-}
+    /* what only rd_kafka_new() finds is found here, not in a worker */
 
-
-/*
- * What only rd_kafka_new() finds is found here, not in a worker.  No broker
- * is given, so that none is contacted and the threads end at once.
- */
-
-static char *
-ngx_http_kafka_conf_try(ngx_conf_t *cf, rd_kafka_conf_t *conf)
-{
-    char              errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
-    rd_kafka_t       *rk;
-    rd_kafka_conf_t  *copy;
-    const char       *without[] = { "bootstrap.servers",
-                                    "metadata.broker.list",
-                                    "test.mock.num.brokers" };
-
-    copy = rd_kafka_conf_dup_filter(conf, sizeof(without) / sizeof(char *),
-                                    without);
-
-    rk = ngx_http_kafka_client_new(copy, errstr);
-
-    rd_kafka_conf_destroy(copy);
-
-    if (rk == NULL) {
+    if (ngx_http_kafka_client_try(ctx->conf, errstr) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "kafka producer cannot be made: %s", errstr);
         return NGX_CONF_ERROR;
     }
 
-    ngx_http_kafka_client_free(rk);
-
     return NGX_CONF_OK;
+}
+
+
+/* 0 where librdkafka lacks the property, too */
+
+static ngx_uint_t
+ngx_http_kafka_conf_true(rd_kafka_conf_t *conf, const char *name)
+{
+    char    value[8];
+    size_t  size;
+
+    size = sizeof(value);
+
+    return rd_kafka_conf_get(conf, name, value, &size) == RD_KAFKA_CONF_OK
+           && ngx_strcmp(value, "true") == 0;
 }

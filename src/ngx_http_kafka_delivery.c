@@ -139,7 +139,6 @@ ngx_http_kafka_delivery_wait(ngx_http_kafka_producer_t *producer,
 
         if (event) {
             (void) ngx_http_kafka_delivery_event(producer, event);
-
         }
 
         /* past the time only what was reported before it is taken */

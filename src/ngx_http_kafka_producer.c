@@ -20,14 +20,16 @@
 #define NGX_HTTP_KAFKA_PRODUCER_CLOCKS   100
 
 /* milliseconds, the longest that records gather while others are on their way;
-   how many of these are too few to wait for; turns to wait for requests */
+   how many of these are too few to wait for; and for requests that may come,
+   milliseconds, and turns that bring none */
 #define NGX_HTTP_KAFKA_PRODUCER_GATHER   100
 #define NGX_HTTP_KAFKA_PRODUCER_FEW      16
+#define NGX_HTTP_KAFKA_PRODUCER_MORE     4
 #define NGX_HTTP_KAFKA_PRODUCER_QUIET    30
 
 /* milliseconds: a spent client's acknowledgements are waited for that long */
 #define NGX_HTTP_KAFKA_PRODUCER_SPENT    500
-#define NGX_HTTP_KAFKA_PRODUCER_TICK     50
+#define NGX_HTTP_KAFKA_PRODUCER_TICK     10
 
 /* a client with more topics is replaced when it is idle, but not sooner than
    after so many milliseconds */
@@ -36,9 +38,6 @@
 
 /* names a batch has looked up at a time, so that others get their turn */
 #define NGX_HTTP_KAFKA_PRODUCER_NAMES    16
-
-/* records handed over before the loop's other events have their turn */
-#define NGX_HTTP_KAFKA_PRODUCER_TURN     2000
 
 
 static void ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer);
@@ -59,11 +58,10 @@ static ngx_uint_t ngx_http_kafka_producer_gather(
     ngx_http_kafka_producer_t *producer);
 static ngx_uint_t ngx_http_kafka_producer_more_to_come(
     ngx_http_kafka_producer_t *producer);
+static void ngx_http_kafka_producer_go(ngx_http_kafka_producer_t *producer);
 static ngx_int_t ngx_http_kafka_producer_hand_over(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch,
     ngx_uint_t *turn);
-static void ngx_http_kafka_producer_doubt(ngx_http_kafka_record_t *record,
-    rd_kafka_resp_err_t err);
 static rd_kafka_msg_status_t ngx_http_kafka_producer_persisted(
     ngx_http_kafka_producer_t *producer, const rd_kafka_message_t *msg);
 static ngx_uint_t ngx_http_kafka_producer_endangered(
@@ -257,16 +255,21 @@ ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
         return NGX_DECLINED;
     }
 
-    for (record = batch->records; record; record = record->next) {
+    if (batch->largest > producer->message_max) {
 
         /* the client would refuse it for sure */
 
-        if (!ngx_http_kafka_record_fits(record, producer->message_max)) {
-            batch->err = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
-            batch->refused = record->target;
-            batch->culprit = record;
-            return NGX_DECLINED;
+        for (record = batch->records;
+             ngx_http_kafka_batch_record_size(record) <= producer->message_max;
+             record = record->next)
+        {
+            /* void */
         }
+
+        batch->err = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+        batch->refused = record->target;
+        batch->culprit = record;
+        return NGX_DECLINED;
     }
 
     batch->client = producer;
@@ -451,9 +454,13 @@ ngx_http_kafka_producer_submit(ngx_event_t *ev)
 
     ngx_http_kafka_again_produce(producer);
 
-    if (ngx_http_kafka_producer_gather(producer)) {
+    if (ngx_queue_empty(&producer->unsent)
+        || ngx_http_kafka_producer_gather(producer))
+    {
         return;
     }
+
+    ngx_http_kafka_producer_go(producer);
 
     turn = 0;
 
@@ -478,6 +485,8 @@ ngx_http_kafka_producer_submit(ngx_event_t *ev)
             ngx_http_kafka_producer_finish(batch);
         }
     }
+
+    producer->going = 0;
 }
 
 
@@ -492,59 +501,36 @@ ngx_http_kafka_producer_submit(ngx_event_t *ev)
 static ngx_uint_t
 ngx_http_kafka_producer_gather(ngx_http_kafka_producer_t *producer)
 {
-    ngx_msec_t               since, longest;
-    ngx_queue_t             *q;
-    ngx_http_kafka_batch_t  *batch;
+    ngx_msec_t  since, longest;
 
-    if (ngx_queue_empty(&producer->unsent)) {
-        return 1;
-    }
-
-    q = ngx_queue_head(&producer->unsent);
-    batch = ngx_queue_data(q, ngx_http_kafka_batch_t, queue);
-
-    if (batch->unsent != batch->records || producer->closing) {
-
-        /* begun in an earlier turn, or there will be no later one */
-
+    if (producer->going || producer->closing) {
         return 0;
     }
 
     since = ngx_current_msec - producer->handed;
     longest = ngx_min(2 * producer->round + 2, NGX_HTTP_KAFKA_PRODUCER_GATHER);
 
-    if (since < longest) {
-
-        if (producer->pending >= NGX_HTTP_KAFKA_PRODUCER_FEW) {
-
-            if (!producer->submit.timer_set) {
-                ngx_add_timer(&producer->submit, longest - since);
-            }
-
-            return 1;
-        }
-
-        if (ngx_http_kafka_producer_more_to_come(producer)) {
-            ngx_post_event(&producer->submit, &ngx_posted_next_events);
-            return 1;
-        }
+    if (since >= longest) {
+        return 0;
     }
 
-    producer->group = producer->waiting;
-    producer->counted = 0;
-    producer->quiet = 0;
+    if (producer->pending < NGX_HTTP_KAFKA_PRODUCER_FEW) {
+        return ngx_http_kafka_producer_more_to_come(producer);
+    }
 
-    producer->handed = ngx_current_msec;
-    producer->unheard = 1;
+    if (!producer->submit.timer_set) {
+        ngx_add_timer(&producer->submit, longest - since);
+    }
 
-    return 0;
+    return 1;
 }
 
 
 /*
  * Those whose answers went out a moment ago may be about to ask again: until
  * as many wait as were handed over last time, turns that follow each other at
- * once are given to them, and a few (tens of microseconds) that bring nobody.
+ * once are given to them, a few milliseconds of them at the most, and a few
+ * turns (tens of microseconds) that bring nobody.
  */
 
 static ngx_uint_t
@@ -554,13 +540,45 @@ ngx_http_kafka_producer_more_to_come(ngx_http_kafka_producer_t *producer)
         return 0;
     }
 
-    if (producer->waiting > producer->counted) {
-        producer->counted = producer->waiting;
-        producer->quiet = 0;
-        return 1;
+    if (producer->most == 0) {
+        producer->turning = ngx_current_msec;
+
+    } else if (ngx_current_msec - producer->turning
+               >= NGX_HTTP_KAFKA_PRODUCER_MORE)
+    {
+        return 0;
     }
 
-    return producer->quiet++ < NGX_HTTP_KAFKA_PRODUCER_QUIET;
+    if (producer->waiting > producer->most) {
+        producer->most = producer->waiting;
+        producer->quiet = 0;
+
+    } else if (producer->quiet++ >= NGX_HTTP_KAFKA_PRODUCER_QUIET) {
+        return 0;
+    }
+
+    ngx_post_event(&producer->submit, &ngx_posted_next_events);
+
+    return 1;
+}
+
+
+/* the group that is handed over from now on, in this turn or in several */
+
+static void
+ngx_http_kafka_producer_go(ngx_http_kafka_producer_t *producer)
+{
+    if (producer->going) {
+        return;
+    }
+
+    producer->going = 1;
+    producer->group = producer->waiting;
+    producer->most = 0;
+    producer->quiet = 0;
+
+    producer->handed = ngx_current_msec;
+    producer->unheard = 1;
 }
 
 
@@ -613,7 +631,7 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
 }
 
 
-static void
+void
 ngx_http_kafka_producer_doubt(ngx_http_kafka_record_t *record,
     rd_kafka_resp_err_t err)
 {
@@ -731,6 +749,8 @@ ngx_http_kafka_producer_persisted(ngx_http_kafka_producer_t *producer,
 
     record = msg->_private;
     rk = record->alone ? producer->alone : producer->rk;
+
+    ngx_time_update();
     age = ngx_current_msec - record->batch->handed;
 
     if (ngx_http_kafka_client_idle(rk) < age + NGX_HTTP_KAFKA_PRODUCER_CLOCKS) {
@@ -763,7 +783,6 @@ ngx_http_kafka_producer_endangered(ngx_http_kafka_producer_t *producer,
               == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED
            && producer->idempotent
            && !producer->spent
-           && !producer->closing
            && ngx_http_kafka_client_idle(rk) + NGX_HTTP_KAFKA_PRODUCER_CLOCKS
               < producer->timeout;
 }
@@ -776,6 +795,12 @@ ngx_http_kafka_producer_replace(ngx_http_kafka_producer_t *producer)
 {
     producer->spent = 1;
     producer->replaced = ngx_current_msec;
+
+    if (producer->closing) {
+        ngx_http_kafka_producer_purge_all(producer, RD_KAFKA_PURGE_F_QUEUE
+                                                    |RD_KAFKA_PURGE_F_INFLIGHT);
+        return;
+    }
 
     ngx_http_kafka_producer_purge(&producer->purge);
 }
@@ -1017,16 +1042,19 @@ static void
 ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
     ngx_msec_t until)
 {
-    do {
+    while (!producer->spent
+           && (producer->pending || !ngx_queue_empty(&producer->unsent)))
+    {
         if (!ngx_queue_empty(&producer->unsent)) {
             ngx_http_kafka_producer_submit(&producer->submit);
         }
 
         ngx_http_kafka_delivery_wait(producer, until);
 
-    } while (!ngx_queue_empty(&producer->unsent)
-             && !producer->spent
-             && (ngx_msec_int_t) (until - ngx_current_msec) > 0);
+        if ((ngx_msec_int_t) (until - ngx_current_msec) <= 0) {
+            break;
+        }
+    }
 
     if (producer->pending == 0) {
         return;

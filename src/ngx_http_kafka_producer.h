@@ -18,6 +18,9 @@
 /* milliseconds for the last reports, after message.timeout.ms */
 #define NGX_HTTP_KAFKA_PRODUCER_GRACE  2000
 
+/* records handed over before the loop's other events have their turn */
+#define NGX_HTTP_KAFKA_PRODUCER_TURN   2000
+
 
 /*
  * A producer as configured, and as it runs in this worker.  Everything here
@@ -54,13 +57,15 @@ typedef struct {
     ngx_queue_t                  batches;      /* all that are not done */
     ngx_queue_t                  unsent;       /* batches to hand over */
     ngx_uint_t                   waiting;      /* how many these are */
-    ngx_uint_t                   counted;      /* and were, a turn ago */
+    ngx_uint_t                   most;         /* seen while more may come */
     ngx_uint_t                   quiet;        /* turns without a new one */
     ngx_uint_t                   group;        /* handed over last time */
     ngx_event_t                  submit;
     ngx_msec_t                   handed;       /* when the last group was */
-    ngx_msec_t                   round;        /* till its first report */
-    unsigned                     unheard:1;    /* it had none */
+    ngx_msec_t                   round;        /* till a report came then */
+    ngx_msec_t                   turning;      /* since when more may come */
+    unsigned                     unheard:1;    /* none came since */
+    unsigned                     going:1;      /* it is not yet all over */
     ngx_event_t                  purge;        /* of a spent rk */
     ngx_msec_t                   replaced;     /* since when it is spent */
     ngx_uint_t                   pending;      /* records without report */
@@ -92,6 +97,10 @@ ngx_int_t ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
  */
 rd_kafka_resp_err_t ngx_http_kafka_producer_produce(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
+
+/* after an error: its topic may be gone, the next request looks it up */
+void ngx_http_kafka_producer_doubt(ngx_http_kafka_record_t *record,
+    rd_kafka_resp_err_t err);
 
 /* one of the batch's records, of those that are pending, has its outcome */
 void ngx_http_kafka_producer_settle(ngx_http_kafka_batch_t *batch);

@@ -7,50 +7,8 @@
 #include <ngx_http_kafka_record.h>
 
 
-/* what librdkafka adds to a record's size: lengths, timestamp, attributes */
-#define NGX_HTTP_KAFKA_RECORD_OVERHEAD  36
-
-
-static size_t ngx_http_kafka_record_varint(size_t len);
 static rd_kafka_headers_t *ngx_http_kafka_record_headers(
     ngx_http_kafka_header_t *header);
-
-
-ngx_uint_t
-ngx_http_kafka_record_fits(ngx_http_kafka_record_t *record, size_t max)
-{
-    size_t                    size;
-    ngx_http_kafka_header_t  *header;
-
-    size = NGX_HTTP_KAFKA_RECORD_OVERHEAD + record->key.len
-           + record->value.len;
-
-    for (header = record->headers; header; header = header->next) {
-        size += ngx_http_kafka_record_varint(header->key.len)
-                + header->key.len
-                + ngx_http_kafka_record_varint(header->value.len)
-                + header->value.len;
-    }
-
-    return size <= max;
-}
-
-
-/* the bytes that Kafka's record format spends on a length */
-
-static size_t
-ngx_http_kafka_record_varint(size_t len)
-{
-    size_t  n;
-
-    /* a sign takes the lowest bit */
-
-    for (n = 1, len >>= 6; len; len >>= 7) {
-        n++;
-    }
-
-    return n;
-}
 
 
 rd_kafka_resp_err_t

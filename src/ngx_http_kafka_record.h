@@ -17,13 +17,6 @@
 
 
 /*
- * Whether its size, as librdkafka counts it, is within max bytes; one that is
- * not would be refused by ngx_http_kafka_record_produce().
- */
-ngx_uint_t ngx_http_kafka_record_fits(ngx_http_kafka_record_t *record,
-    size_t max);
-
-/*
  * Gives a record to a client, whose handle of its topic rkt is.  The value
  * stays ours: the record must live until its report has come, which has it as
  * its opaque.  No report comes after an error.

@@ -484,6 +484,31 @@ class Processes(MockCase):
         self.assertIn('going away', answer.json['error'])
         self.assertEqual(server.wait(), 0)
 
+    @unittest.skipIf(os.geteuid() != 0, 'root alone reads what others cannot')
+    def test_ca_file_that_workers_cannot_read(self):
+        """A worker whose client cannot be made answers, and tries again."""
+
+        folder = self.folder()
+        os.chmod(folder, 0o755)
+        openssl(folder, 'req -x509 -newkey ec -pkeyopt'
+                ' ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=ca'
+                ' -keyout ca.key -out ca.pem')
+        os.chmod(f'{folder}/ca.pem', 0o600)
+        server = self.serve('security.protocol ssl',
+                            f'ssl.ca.location {folder}/ca.pem',
+                            user='www-data')
+        pid = server.worker_pids()
+
+        for _ in range(3):
+            self.assertRefused(server.get('/produce/t/m'), 503)
+            time.sleep(1.1)
+
+        self.assertEqual(server.worker_pids(), pid)
+        self.assertIn('could not be made', server.log())
+        os.chmod(f'{folder}/ca.pem', 0o644)
+        answer = server.get('/produce/t/m')     # by TLS to a mock without it
+        self.assertNotIn('could not be started', answer.json['error'])
+
     def test_cache_processes_have_no_producer(self):
         server = self.serve(
             http=f'\nproxy_cache_path {self.folder()} keys_zone=z:1m;')
