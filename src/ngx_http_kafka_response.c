@@ -406,15 +406,22 @@ ngx_http_kafka_response_record(u_char *p, ngx_http_kafka_record_t *record)
 }
 
 
-/* ngx_sprintf() would hold the event loop twice as long, for 100,000 records */
+/*
+ * Not by ngx_sprintf(), and two digits at a time: an answer of 100,000 records
+ * holds the event loop for several milliseconds as it is.
+ */
 
 static u_char *
 ngx_http_kafka_response_number(u_char *p, int64_t n)
 {
-    u_char    digits[NGX_INT64_LEN], *d;
-    uint64_t  u;
+    u_char                digits[NGX_INT64_LEN + 1], *d;
+    uint64_t              u;
+    static const u_char   pairs[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233"
+        "34353637383940414243444546474849505152535455565758596061626364656667"
+        "6869707172737475767778798081828384858687888990919293949596979899";
 
-    d = digits + NGX_INT64_LEN;
+    d = digits + sizeof(digits);
     u = (uint64_t) n;
 
     if (n < 0) {
@@ -423,11 +430,16 @@ ngx_http_kafka_response_number(u_char *p, int64_t n)
     }
 
     do {
-        *--d = (u_char) (u % 10 + '0');
-        u /= 10;
+        d -= 2;
+        ngx_memcpy(d, &pairs[u % 100 * 2], 2);
+        u /= 100;
     } while (u);
 
-    return ngx_cpymem(p, d, digits + NGX_INT64_LEN - d);
+    if (*d == '0') {
+        d++;
+    }
+
+    return ngx_cpymem(p, d, digits + sizeof(digits) - d);
 }
 
 
