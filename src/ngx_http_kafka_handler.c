@@ -252,9 +252,9 @@ ngx_http_kafka_handler_memory(ngx_http_request_t *r, off_t more)
     }
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "kafka: requests that wait hold %uz bytes, "
-                  "\"kafka_max_memory\" is %uz",
-                  ngx_http_kafka_batch_held(), kmcf->max_memory);
+                  "kafka: all requests hold %uz bytes, and this one needs %O "
+                  "more: \"kafka_max_memory\" is %uz",
+                  ngx_http_kafka_batch_held(), more, kmcf->max_memory);
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
 
@@ -756,6 +756,15 @@ ngx_http_kafka_handler_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
     }
 
     r->read_event_handler = ngx_http_block_reading;
+
+    if (r != r->main) {
+
+        /* a mirror's answer, for one, is seen by nobody */
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "kafka: a subrequest ended with %ui: %V", status,
+                      &ctx->error);
+    }
 
     if (r->request_body ? !r->reading_body
                         : r->headers_in.content_length_n <= 0

@@ -481,7 +481,14 @@ ngx_http_kafka_parse_status(ngx_http_kafka_parse_t *ps, yajl_status status,
         return NGX_ERROR;
     }
 
+    /* its first line, and no full stop: more is to be said */
+
     for (p = text; *p && *p != LF; p++) { /* void */ }
+
+    if (p > text && p[-1] == '.') {
+        p--;
+    }
+
     *p = '\0';
 
     offset = ps->base;

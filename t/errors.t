@@ -583,7 +583,19 @@ POST /asking
 
 
 
-=== TEST 39: a produce location's error leads into another
+=== TEST 39: a subrequest that fails is logged, for its answer may be seen by nobody
+--- config
+    location /produce { kafka_produce main; }
+    location /asking { auth_request /produce/not!a!topic/m; try_files /index.html =404; }
+--- request
+GET /asking
+--- error_code: 500
+--- error_log eval
+qr/\[error\].* kafka: a subrequest ended with 400: .*topic/
+
+
+
+=== TEST 40: a produce location's error leads into another
 --- config
     location /produce { kafka_produce main; error_page 400 /produce/not!a!topic; }
 --- request
@@ -596,7 +608,7 @@ POST /produce/$TOPIC
 
 
 
-=== TEST 40: HTTP/2
+=== TEST 41: HTTP/2
 --- http2
 --- request
 POST /produce/$TOPIC
@@ -608,7 +620,7 @@ POST /produce/$TOPIC
 
 
 
-=== TEST 41: a request larger than the producer's queue
+=== TEST 42: a request larger than the producer's queue
 --- producer
 queue.buffering.max.messages 2;
 --- request
@@ -629,7 +641,7 @@ POST /produce/$TOPIC
 
 
 
-=== TEST 42: the producer's queue stays full
+=== TEST 43: the producer's queue stays full
 --- producer
 queue.buffering.max.messages 2;
 message.timeout.ms 1000;
@@ -649,7 +661,7 @@ POST /produce/$TOPIC-p
 
 
 
-=== TEST 43: conditions of the request do not hide what was produced
+=== TEST 44: conditions of the request do not hide what was produced
 --- pipelined_requests eval
 ["GET /produce/\$TOPIC/a", "GET /produce/\$TOPIC/b", "GET /produce/\$TOPIC/c"]
 --- more_headers eval
@@ -666,7 +678,7 @@ POST /produce/$TOPIC-p
 
 
 
-=== TEST 44: the size that librdkafka would refuse is refused before it
+=== TEST 45: the size that librdkafka would refuse is refused before it
 --- request eval
 "POST /produce/\$TOPIC\n" . '[{"value":"a"},{"value":"'
 . 'x' x 999_965 . '"}]'
@@ -677,7 +689,7 @@ POST /produce/$TOPIC-p
 
 
 
-=== TEST 45: and one byte less is not
+=== TEST 46: and one byte less is not
 --- request eval
 "POST /produce/\$TOPIC\n" . '[{"value":"' . 'x' x 999_964 . '"}]'
 --- json_body
@@ -685,7 +697,7 @@ POST /produce/$TOPIC-p
 
 
 
-=== TEST 46: a body that is larger than all the room there is
+=== TEST 47: a body that is larger than all the room there is
 --- http_config
     kafka_max_memory 64k;
     kafka_producer main { bootstrap.servers $TEST_NGINX_KAFKA; }
@@ -700,7 +712,7 @@ POST /produce/$TOPIC-p
 
 
 
-=== TEST 47: tiny messages that need more room than their bytes
+=== TEST 48: tiny messages that need more room than their bytes
 --- http_config
     kafka_max_memory 64k;
     kafka_producer main { bootstrap.servers $TEST_NGINX_KAFKA; }
@@ -713,7 +725,7 @@ POST /produce/$TOPIC-p
 
 
 
-=== TEST 48: the room is given back
+=== TEST 49: the room is given back
 --- http_config
     kafka_max_memory 160k;
     kafka_producer main { bootstrap.servers $TEST_NGINX_KAFKA; }
