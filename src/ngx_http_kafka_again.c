@@ -60,6 +60,7 @@ ngx_http_kafka_again_shared_blame(rd_kafka_resp_err_t err)
 {
     return err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP
            || err == RD_KAFKA_RESP_ERR_INVALID_RECORD
+           || err == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE
 #if (RD_KAFKA_VERSION >= 0x02040000)
            || err == RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD
 #endif
@@ -122,6 +123,11 @@ ngx_http_kafka_again_produce(ngx_http_kafka_producer_t *producer)
 
         if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             producer->pending++;
+
+            if (record->alone) {
+                producer->pending_alone++;
+            }
+
             continue;
         }
 

@@ -16,8 +16,8 @@
 #define NGX_HTTP_KAFKA_PRODUCER_RETRY    1000
 #define NGX_HTTP_KAFKA_PRODUCER_PURGE    200
 
-/* milliseconds that two clocks, one of them read once a turn, may differ */
-#define NGX_HTTP_KAFKA_PRODUCER_CLOCKS   100
+/* milliseconds that two clocks, one of them a coarse one, may differ */
+#define NGX_HTTP_KAFKA_PRODUCER_CLOCKS   20
 
 /* milliseconds, the longest that records gather while others are on their way;
    how many of these are too few to wait for; and for requests that may come,
@@ -30,6 +30,10 @@
 /* milliseconds: a spent client's acknowledgements are waited for that long */
 #define NGX_HTTP_KAFKA_PRODUCER_SPENT    500
 #define NGX_HTTP_KAFKA_PRODUCER_TICK     10
+
+/* milliseconds, less than a retry takes: for what was on its way as another
+   message failed */
+#define NGX_HTTP_KAFKA_PRODUCER_GAP      50
 
 /* a client with more topics is replaced when it is idle, but not sooner than
    after so many milliseconds */
@@ -44,6 +48,8 @@ static void ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer);
 static ngx_int_t ngx_http_kafka_producer_side(
     ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer);
+static void ngx_http_kafka_producer_timers(
+    ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_queues(
     ngx_http_kafka_producer_t *producer);
 static ngx_int_t ngx_http_kafka_producer_resolve(
@@ -66,6 +72,11 @@ static rd_kafka_msg_status_t ngx_http_kafka_producer_persisted(
     ngx_http_kafka_producer_t *producer, const rd_kafka_message_t *msg);
 static ngx_uint_t ngx_http_kafka_producer_endangered(
     ngx_http_kafka_producer_t *producer, const rd_kafka_message_t *msg);
+static void ngx_http_kafka_producer_gap(ngx_http_kafka_producer_t *producer,
+    const rd_kafka_message_t *msg);
+static void ngx_http_kafka_producer_gap_lasts(ngx_event_t *ev);
+static void ngx_http_kafka_producer_save(ngx_http_kafka_producer_t *producer,
+    const char *why);
 static void ngx_http_kafka_producer_purge(ngx_event_t *ev);
 static void ngx_http_kafka_producer_purge_all(
     ngx_http_kafka_producer_t *producer, int what);
@@ -158,6 +169,11 @@ ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer)
     producer->purge.log = ngx_cycle->log;
     producer->purge.cancelable = 1;
 
+    producer->gap.handler = ngx_http_kafka_producer_gap_lasts;
+    producer->gap.data = producer;
+    producer->gap.log = ngx_cycle->log;
+    producer->gap.cancelable = 1;
+
     producer->topics.thread_pool = producer->thread_pool;
     producer->topics.auto_create = producer->auto_create;
     producer->topics.handler = ngx_http_kafka_producer_resolved;
@@ -207,9 +223,7 @@ ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
 {
     ngx_http_kafka_topics_release(&producer->topics);
 
-    if (producer->purge.timer_set) {
-        ngx_del_timer(&producer->purge);
-    }
+    ngx_http_kafka_producer_timers(producer);
 
     if (producer->connection) {
         ngx_http_kafka_delivery_close(producer);
@@ -225,6 +239,21 @@ ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
 
     ngx_http_kafka_client_destroy_later(producer->thread_pool, producer->rk);
     producer->rk = NULL;
+}
+
+
+/* those that belong to rk */
+
+static void
+ngx_http_kafka_producer_timers(ngx_http_kafka_producer_t *producer)
+{
+    if (producer->purge.timer_set) {
+        ngx_del_timer(&producer->purge);
+    }
+
+    if (producer->gap.timer_set) {
+        ngx_del_timer(&producer->gap);
+    }
 }
 
 
@@ -443,7 +472,10 @@ ngx_http_kafka_producer_submit(ngx_event_t *ev)
 
     producer = ev->data;
 
-    if (producer->spent) {
+    if (producer->spent || producer->gap.timer_set) {
+
+        /* the client sends nothing now, and may be replaced */
+
         return;
     }
 
@@ -672,18 +704,20 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
 
     producer->pending--;
 
+    if (record->alone) {
+        producer->pending_alone--;
+    }
+
     if (producer->unheard) {
         producer->unheard = 0;
         producer->round = ngx_current_msec - producer->handed;
     }
 
     if (ngx_http_kafka_producer_endangered(producer, msg)) {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "kafka producer \"%V\": a message is overdue, its "
-                      "client is replaced lest others be sent twice",
-                      &producer->name);
+        ngx_http_kafka_producer_save(producer, "a message is overdue");
 
-        ngx_http_kafka_producer_replace(producer);
+    } else {
+        ngx_http_kafka_producer_gap(producer, msg);
     }
 
     if (ngx_http_kafka_again_take(producer, msg, persisted) == NGX_OK) {
@@ -785,6 +819,77 @@ ngx_http_kafka_producer_endangered(ngx_http_kafka_producer_t *producer,
            && !producer->spent
            && ngx_http_kafka_client_idle(rk) + NGX_HTTP_KAFKA_PRODUCER_CLOCKS
               < producer->timeout;
+}
+
+
+/*
+ * After any other message that fails for good librdkafka does the same, once
+ * all that was on its way has its answer, and sends nothing to any broker
+ * before: no harm, unless one of them is slow to answer.
+ */
+
+static void
+ngx_http_kafka_producer_gap(ngx_http_kafka_producer_t *producer,
+    const rd_kafka_message_t *msg)
+{
+    ngx_http_kafka_record_t  *record;
+
+    record = msg->_private;
+
+    if (producer->gap.timer_set) {
+
+        if (!record->alone
+            && (ngx_msec_int_t) (record->batch->handed - producer->gap_since)
+               <= 0
+            && --producer->gap_left == 0)
+        {
+            ngx_del_timer(&producer->gap);
+        }
+
+        return;
+    }
+
+    producer->gap_left = producer->pending - producer->pending_alone;
+
+    if (msg->err == RD_KAFKA_RESP_ERR_NO_ERROR
+        || record->alone
+        || !producer->idempotent
+        || producer->spent
+        || producer->closing
+        || producer->gap_left == 0)
+    {
+        return;
+    }
+
+    producer->gap_since = ngx_current_msec;
+
+    ngx_add_timer(&producer->gap, NGX_HTTP_KAFKA_PRODUCER_GAP);
+}
+
+
+static void
+ngx_http_kafka_producer_gap_lasts(ngx_event_t *ev)
+{
+    ngx_http_kafka_producer_t  *producer;
+
+    producer = ev->data;
+
+    if (!producer->spent) {
+        ngx_http_kafka_producer_save(producer, "a message failed while others "
+                                     "were long on their way");
+    }
+}
+
+
+static void
+ngx_http_kafka_producer_save(ngx_http_kafka_producer_t *producer,
+    const char *why)
+{
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "kafka producer \"%V\": %s, its client is replaced lest "
+                  "others be sent twice", &producer->name, why);
+
+    ngx_http_kafka_producer_replace(producer);
 }
 
 
@@ -1006,16 +1111,14 @@ ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
         return;
     }
 
+    ngx_http_kafka_producer_timers(producer);
+
     if (producer->rk) {
         ngx_http_kafka_producer_flush(producer, until);
     }
 
     ngx_http_kafka_again_fail(producer);
     ngx_http_kafka_producer_abort(producer);
-
-    if (producer->purge.timer_set) {
-        ngx_del_timer(&producer->purge);
-    }
 
     if (producer->submit.timer_set) {
         ngx_del_timer(&producer->submit);

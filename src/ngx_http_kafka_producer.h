@@ -66,9 +66,13 @@ typedef struct {
     ngx_msec_t                   turning;      /* since when more may come */
     unsigned                     unheard:1;    /* none came since */
     unsigned                     going:1;      /* it is not yet all over */
+    ngx_event_t                  gap;          /* a message failed */
+    ngx_msec_t                   gap_since;
+    ngx_uint_t                   gap_left;     /* of what was pending then */
     ngx_event_t                  purge;        /* of a spent rk */
     ngx_msec_t                   replaced;     /* since when it is spent */
     ngx_uint_t                   pending;      /* records without report */
+    ngx_uint_t                   pending_alone; /* of these, with alone */
     ngx_http_kafka_record_t     *again;        /* to be produced once more */
     ngx_http_kafka_record_t    **again_last;
     rd_kafka_resp_err_t          trouble;      /* of connections, if any */

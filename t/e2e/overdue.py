@@ -102,5 +102,51 @@ class Overdue(kafkatest.TestCase):
         self.check_true(server, 'half', [*zip(values, sum(results, []))])
 
 
+class Refused(kafkatest.TestCase):
+    """librdkafka starts its sequence numbers anew after a refusal, too: it
+    sends nothing to anyone until all that is on its way is answered."""
+
+    def test_a_refusal_beside_a_broker_that_hangs(self):
+        broker = self.mock(2)
+        broker.command('topic refused 2')
+        broker.command('leader refused 0 1')
+        broker.command('leader refused 1 2')
+        server = self.nginx(kafkatest.producer(broker.bootstrap))
+
+        def body(partition):
+            return json.dumps({'value': 'v', 'partition': partition})
+
+        for partition in (0, 1):
+            self.assertEqual(
+                server.post('/produce/refused', body(partition)).status, 200)
+
+        broker.command('rtt 2 8000')
+        hanging = Waiting(server, '/produce/refused', body(1))
+        time.sleep(0.3)
+        broker.command('fail 0 TOPIC_EXCEPTION 1')
+        self.assertEqual(
+            server.post('/produce/refused', body(0)).status, 400)
+
+        start = time.monotonic()
+        self.assertEqual(
+            server.post('/produce/refused', body(0)).status, 200)
+        self.assertLess(time.monotonic() - start, 3)
+        self.assertIn(hanging.answer().status, (200, 504))
+        self.assertEqual(server.log().count(REPLACED), 1)
+
+    def test_a_refusal_alone_replaces_nothing(self):
+        broker = self.mock()
+        broker.command('topic refused 1')
+        server = self.nginx(kafkatest.producer(broker.bootstrap))
+        load = kafkatest.Load(server, 'refused', clients=4)
+        for _ in range(5):
+            time.sleep(0.2)
+            broker.command('fail 0 TOPIC_EXCEPTION 1')
+        time.sleep(0.5)
+        load.stop()
+        self.assertEqual(set(load.answers), {200, 400})
+        self.assertEqual(server.log().count(REPLACED), 0)
+
+
 if __name__ == '__main__':
     kafkatest.unittest.main()
