@@ -60,6 +60,9 @@ static ngx_http_kafka_conf_default_t  ngx_http_kafka_conf_defaults[] = {
     { "max.in.flight.requests.per.connection", "2" },
     { "client.id", "nginx" },
 
+    /* twice the linger otherwise: never, and each message has its own batch */
+    { "sticky.partitioning.linger.ms", "10" },
+
     /* partitions that were added: the look-up knows them, this client not */
     { "topic.metadata.refresh.interval.ms", "10000" },
 
