@@ -315,6 +315,8 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
         return;
     }
 
+    ngx_http_kafka_producer_broken(producer);
+
     if (err == RD_KAFKA_RESP_ERR__TRANSPORT
         && ngx_strstr(text, ":SSL routines:"))
     {

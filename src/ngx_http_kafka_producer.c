@@ -31,9 +31,8 @@
 #define NGX_HTTP_KAFKA_PRODUCER_SPENT    500
 #define NGX_HTTP_KAFKA_PRODUCER_TICK     10
 
-/* milliseconds, less than a retry takes: for what was on its way as another
-   message failed */
-#define NGX_HTTP_KAFKA_PRODUCER_GAP      50
+/* milliseconds for what was on its way as another message failed */
+#define NGX_HTTP_KAFKA_PRODUCER_GAP      1000
 
 /* a client with more topics is replaced when it is idle, but not sooner than
    after so many milliseconds */
@@ -825,7 +824,7 @@ ngx_http_kafka_producer_endangered(ngx_http_kafka_producer_t *producer,
 /*
  * After any other message that fails for good librdkafka does the same, once
  * all that was on its way has its answer, and sends nothing to any broker
- * before: no harm, unless one of them is slow to answer.
+ * before: no harm, unless one of them hangs, or its connection breaks.
  */
 
 static void
@@ -877,6 +876,16 @@ ngx_http_kafka_producer_gap_lasts(ngx_event_t *ev)
     if (!producer->spent) {
         ngx_http_kafka_producer_save(producer, "a message failed while others "
                                      "were long on their way");
+    }
+}
+
+
+void
+ngx_http_kafka_producer_broken(ngx_http_kafka_producer_t *producer)
+{
+    if (producer->gap.timer_set && !producer->spent) {
+        ngx_http_kafka_producer_save(producer, "a connection broke after a "
+                                     "message failed");
     }
 }
 

@@ -119,6 +119,9 @@ void ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
  */
 void ngx_http_kafka_producer_replace(ngx_http_kafka_producer_t *producer);
 
+/* a broker's connection is lost, with what was on its way */
+void ngx_http_kafka_producer_broken(ngx_http_kafka_producer_t *producer);
+
 /* there is room again, or a spent client has reported all */
 void ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer);
 
