@@ -57,6 +57,16 @@ class FaultCase(kafkatest.TestCase):
         self.addCleanup(folder.cleanup)
         return folder.name
 
+    def other_ca(self):
+        """A folder with a CA that signed nothing: ca.pem, ca.key."""
+
+        folder = self.folder()
+        os.chmod(folder, 0o755)
+        openssl(folder, 'req -x509 -newkey ec -pkeyopt'
+                ' ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=other'
+                ' -keyout ca.key -out ca.pem')
+        return folder
+
     def truncate_log(self, server, *expected):
         """For lines that other tests would not forgive."""
 
@@ -488,11 +498,7 @@ class Processes(MockCase):
     def test_ca_file_that_workers_cannot_read(self):
         """A worker whose client cannot be made answers, and tries again."""
 
-        folder = self.folder()
-        os.chmod(folder, 0o755)
-        openssl(folder, 'req -x509 -newkey ec -pkeyopt'
-                ' ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=ca'
-                ' -keyout ca.key -out ca.pem')
+        folder = self.other_ca()
         os.chmod(f'{folder}/ca.pem', 0o600)
         server = self.serve('security.protocol ssl',
                             f'ssl.ca.location {folder}/ca.pem',
@@ -1447,11 +1453,7 @@ class Cluster(RealCase):
                             told='TLS')
 
     def test_wrong_ca(self):
-        folder = self.folder()
-        os.chmod(folder, 0o755)
-        openssl(folder, 'req -x509 -newkey ec -pkeyopt'
-                ' ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=other'
-                ' -keyout ca.key -out ca.pem')
+        folder = self.other_ca()
         server = self.serve('ssl', 'security.protocol ssl',
                             f'ssl.ca.location {folder}/ca.pem',
                             *self.client_certificate())
