@@ -9,6 +9,13 @@
 
 #define NGX_HTTP_KAFKA_BATCH_POOL_SIZE  2048
 
+/* pools kept for the next batches: as many as a busy worker has at a time */
+#define NGX_HTTP_KAFKA_BATCH_POOLS      512
+
+/* records from which on a batch is freed in a turn of its own: it may take
+   the loop some milliseconds */
+#define NGX_HTTP_KAFKA_BATCH_LARGE      10000
+
 /* bytes that librdkafka takes for a message beside its key, about */
 #define NGX_HTTP_KAFKA_BATCH_MESSAGE    256
 
@@ -17,10 +24,20 @@
 #define NGX_HTTP_KAFKA_BATCH_OVERHEAD   36
 
 
+static ngx_pool_t *ngx_http_kafka_batch_pool(ngx_log_t *log);
+static void ngx_http_kafka_batch_free(ngx_pool_t *pool);
+static void ngx_http_kafka_batch_free_later(ngx_http_kafka_batch_t *batch);
+static void ngx_http_kafka_batch_free_spent(ngx_event_t *ev);
 static size_t ngx_http_kafka_batch_varint(size_t len);
 
 
-static size_t  ngx_http_kafka_batch_total;
+static size_t       ngx_http_kafka_batch_total;
+
+static ngx_pool_t  *ngx_http_kafka_batch_pools[NGX_HTTP_KAFKA_BATCH_POOLS];
+static ngx_uint_t   ngx_http_kafka_batch_npools;
+
+static ngx_queue_t  ngx_http_kafka_batch_spent;  /* to be freed later */
+static ngx_event_t  ngx_http_kafka_batch_free_event;
 
 
 ngx_http_kafka_batch_t *
@@ -29,7 +46,7 @@ ngx_http_kafka_batch_create(ngx_log_t *log)
     ngx_pool_t              *pool;
     ngx_http_kafka_batch_t  *batch;
 
-    pool = ngx_create_pool(NGX_HTTP_KAFKA_BATCH_POOL_SIZE, log);
+    pool = ngx_http_kafka_batch_pool(log);
     if (pool == NULL) {
         return NULL;
     }
@@ -47,6 +64,40 @@ ngx_http_kafka_batch_create(ngx_log_t *log)
     ngx_http_kafka_batch_hold(batch, NGX_HTTP_KAFKA_BATCH_POOL_SIZE);
 
     return batch;
+}
+
+
+static ngx_pool_t *
+ngx_http_kafka_batch_pool(ngx_log_t *log)
+{
+    ngx_pool_t  *pool;
+
+    if (ngx_http_kafka_batch_npools == 0) {
+        return ngx_create_pool(NGX_HTTP_KAFKA_BATCH_POOL_SIZE, log);
+    }
+
+    pool = ngx_http_kafka_batch_pools[--ngx_http_kafka_batch_npools];
+    pool->log = log;
+
+    return pool;
+}
+
+
+/* a pool that has never grown is as good as new */
+
+static void
+ngx_http_kafka_batch_free(ngx_pool_t *pool)
+{
+    if (pool->d.next || pool->large || pool->cleanup
+        || ngx_http_kafka_batch_npools == NGX_HTTP_KAFKA_BATCH_POOLS)
+    {
+        ngx_destroy_pool(pool);
+        return;
+    }
+
+    ngx_reset_pool(pool);
+
+    ngx_http_kafka_batch_pools[ngx_http_kafka_batch_npools++] = pool;
 }
 
 
@@ -230,6 +281,46 @@ ngx_http_kafka_batch_release(ngx_http_kafka_batch_t *batch)
 {
     if (--batch->refs == 0) {
         ngx_http_kafka_batch_total -= batch->size;
-        ngx_destroy_pool(batch->pool);
+
+        if (batch->nrecords >= NGX_HTTP_KAFKA_BATCH_LARGE) {
+            ngx_http_kafka_batch_free_later(batch);
+            return;
+        }
+
+        ngx_http_kafka_batch_free(batch->pool);
+    }
+}
+
+
+static void
+ngx_http_kafka_batch_free_later(ngx_http_kafka_batch_t *batch)
+{
+    if (ngx_http_kafka_batch_free_event.handler == NULL) {
+        ngx_queue_init(&ngx_http_kafka_batch_spent);
+        ngx_http_kafka_batch_free_event.handler =
+                                            ngx_http_kafka_batch_free_spent;
+        ngx_http_kafka_batch_free_event.log = ngx_cycle->log;
+    }
+
+    ngx_queue_insert_tail(&ngx_http_kafka_batch_spent, &batch->queue);
+
+    ngx_post_event(&ngx_http_kafka_batch_free_event, &ngx_posted_next_events);
+}
+
+
+static void
+ngx_http_kafka_batch_free_spent(ngx_event_t *ev)
+{
+    ngx_queue_t             *q;
+    ngx_http_kafka_batch_t  *batch;
+
+    q = ngx_queue_head(&ngx_http_kafka_batch_spent);
+    batch = ngx_queue_data(q, ngx_http_kafka_batch_t, queue);
+
+    ngx_queue_remove(q);
+    ngx_destroy_pool(batch->pool);
+
+    if (!ngx_queue_empty(&ngx_http_kafka_batch_spent)) {
+        ngx_post_event(ev, &ngx_posted_next_events);
     }
 }

@@ -7,6 +7,10 @@
 #include <ngx_http_kafka_lex.h>
 
 
+/* a word, each byte of which is ch */
+#define NGX_HTTP_KAFKA_LEX_EACH(ch)  (UINT64_C(0x0101010101010101) * (ch))
+
+
 typedef enum {
     lex_outside = 0,
     lex_string,
@@ -24,6 +28,7 @@ static ngx_int_t ngx_http_kafka_lex_outside(ngx_http_kafka_lex_t *lex,
     u_char **pos, u_char *last, u_char **end);
 static ngx_int_t ngx_http_kafka_lex_string(ngx_http_kafka_lex_t *lex,
     u_char **pos, u_char *last);
+static u_char *ngx_http_kafka_lex_plain(u_char *p, u_char *last);
 static ngx_int_t ngx_http_kafka_lex_byte(ngx_http_kafka_lex_t *lex,
     u_char ch);
 static ngx_int_t ngx_http_kafka_lex_lead(ngx_http_kafka_lex_t *lex,
@@ -253,11 +258,10 @@ ngx_http_kafka_lex_string(ngx_http_kafka_lex_t *lex, u_char **pos,
     p = *pos;
 
     while (p < last) {
-        ch = *p;
 
         if (lex->state != lex_string) {
 
-            if (ngx_http_kafka_lex_byte(lex, ch) != NGX_OK) {
+            if (ngx_http_kafka_lex_byte(lex, *p) != NGX_OK) {
                 *pos = p;
                 return NGX_ERROR;
             }
@@ -265,6 +269,14 @@ ngx_http_kafka_lex_string(ngx_http_kafka_lex_t *lex, u_char **pos,
             p++;
             continue;
         }
+
+        p = ngx_http_kafka_lex_plain(p, last);
+
+        if (p == last) {
+            break;
+        }
+
+        ch = *p;
 
         if (ch == '"') {
             lex->state = lex_outside;
@@ -276,7 +288,7 @@ ngx_http_kafka_lex_string(ngx_http_kafka_lex_t *lex, u_char **pos,
         if (ch == '\\') {
             lex->state = lex_escape;
 
-        } else if (ch >= 0x80 && ngx_http_kafka_lex_lead(lex, ch) != NGX_OK) {
+        } else if (ngx_http_kafka_lex_lead(lex, ch) != NGX_OK) {
             *pos = p;
             return NGX_ERROR;
         }
@@ -287,6 +299,42 @@ ngx_http_kafka_lex_string(ngx_http_kafka_lex_t *lex, u_char **pos,
     *pos = p;
 
     return NGX_OK;
+}
+
+
+/*
+ * The first byte of a string that is a quote, a backslash or not ASCII; most
+ * of a body is before such a one, so eight bytes are looked at at a time.
+ */
+
+static u_char *
+ngx_http_kafka_lex_plain(u_char *p, u_char *last)
+{
+    uint64_t  word, quote, slash;
+
+    while (last - p >= (ptrdiff_t) sizeof(uint64_t)) {
+        ngx_memcpy(&word, p, sizeof(uint64_t));
+
+        /* a byte of zero, and so perhaps bytes above it, sets its high bit */
+
+        quote = word ^ NGX_HTTP_KAFKA_LEX_EACH('"');
+        slash = word ^ NGX_HTTP_KAFKA_LEX_EACH('\\');
+
+        quote = (quote - NGX_HTTP_KAFKA_LEX_EACH(1)) & ~quote;
+        slash = (slash - NGX_HTTP_KAFKA_LEX_EACH(1)) & ~slash;
+
+        if ((word | quote | slash) & NGX_HTTP_KAFKA_LEX_EACH(0x80)) {
+            break;
+        }
+
+        p += sizeof(uint64_t);
+    }
+
+    while (p < last && *p != '"' && *p != '\\' && *p < 0x80) {
+        p++;
+    }
+
+    return p;
 }
 
 

@@ -15,6 +15,8 @@ rd_kafka_resp_err_t
 ngx_http_kafka_record_produce(ngx_http_kafka_record_t *record, rd_kafka_t *rk,
     rd_kafka_topic_t *rkt)
 {
+    int64_t               timestamp;
+    ngx_time_t           *now;
     rd_kafka_headers_t   *headers;
     rd_kafka_resp_err_t   err;
 
@@ -27,6 +29,15 @@ ngx_http_kafka_record_produce(ngx_http_kafka_record_t *record, rd_kafka_t *rk,
         }
     }
 
+    /* the loop's clock: librdkafka would ask the system's for each record */
+
+    timestamp = record->timestamp;
+
+    if (timestamp == 0) {
+        now = ngx_timeofday();
+        timestamp = (int64_t) now->sec * 1000 + now->msec;
+    }
+
     err = rd_kafka_producev(rk,
                             RD_KAFKA_V_RKT(rkt),
                             RD_KAFKA_V_PARTITION(record->partition),
@@ -34,7 +45,7 @@ ngx_http_kafka_record_produce(ngx_http_kafka_record_t *record, rd_kafka_t *rk,
                             RD_KAFKA_V_VALUE(record->value.data,
                                              record->value.len),
                             RD_KAFKA_V_KEY(record->key.data, record->key.len),
-                            RD_KAFKA_V_TIMESTAMP(record->timestamp),
+                            RD_KAFKA_V_TIMESTAMP(timestamp),
                             RD_KAFKA_V_HEADERS(headers),
                             RD_KAFKA_V_OPAQUE(record),
                             RD_KAFKA_V_END);
