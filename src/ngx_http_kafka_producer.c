@@ -21,11 +21,13 @@
 
 /* milliseconds, the longest that records gather while others are on their way;
    how many of these are too few to wait for; and for requests that may come,
-   milliseconds, and turns that bring none */
+   milliseconds, and turns that bring none, before and after as many have come
+   as last time */
 #define NGX_HTTP_KAFKA_PRODUCER_GATHER   100
 #define NGX_HTTP_KAFKA_PRODUCER_FEW      16
 #define NGX_HTTP_KAFKA_PRODUCER_MORE     4
 #define NGX_HTTP_KAFKA_PRODUCER_QUIET    30
+#define NGX_HTTP_KAFKA_PRODUCER_ENOUGH   4
 
 /* milliseconds: a spent client's acknowledgements are waited for that long */
 #define NGX_HTTP_KAFKA_PRODUCER_SPENT    500
@@ -558,18 +560,17 @@ ngx_http_kafka_producer_gather(ngx_http_kafka_producer_t *producer)
 
 
 /*
- * Those whose answers went out a moment ago may be about to ask again: until
- * as many wait as were handed over last time, turns that follow each other at
- * once are given to them, a few milliseconds of them at the most, and a few
- * turns (tens of microseconds) that bring nobody.
+ * Those whose answers went out a moment ago may be about to ask again: turns
+ * that follow each other at once are given to them, a few milliseconds of them
+ * at the most, and a few turns (tens of microseconds) that bring nobody; fewer
+ * once as many wait as were handed over last time, for a group that could be
+ * larger costs brokers one more request.
  */
 
 static ngx_uint_t
 ngx_http_kafka_producer_more_to_come(ngx_http_kafka_producer_t *producer)
 {
-    if (producer->waiting >= producer->group) {
-        return 0;
-    }
+    ngx_uint_t  quiet;
 
     if (producer->most == 0) {
         producer->turning = ngx_current_msec;
@@ -580,11 +581,14 @@ ngx_http_kafka_producer_more_to_come(ngx_http_kafka_producer_t *producer)
         return 0;
     }
 
+    quiet = (producer->waiting < producer->group)
+            ? NGX_HTTP_KAFKA_PRODUCER_QUIET : NGX_HTTP_KAFKA_PRODUCER_ENOUGH;
+
     if (producer->waiting > producer->most) {
         producer->most = producer->waiting;
         producer->quiet = 0;
 
-    } else if (producer->quiet++ >= NGX_HTTP_KAFKA_PRODUCER_QUIET) {
+    } else if (producer->quiet++ >= quiet) {
         return 0;
     }
 

@@ -29,10 +29,10 @@ def warm_kafka(run, version=rig.KAFKA_VERSION, nodes=1):
     try:
         kafka.topic(rig.TOPIC, run.partitions)
 
-        # the broker's code is compiled while it is used
+        # the broker's code is compiled while it is used, for seconds on end
 
         raw = rig.Raw(kafka, run.raw_properties())
-        seconds = 2 + 2 * run.seconds
+        seconds = 5 + 2 * run.seconds
         raw.sample(Load(100, 1, 64), 0, seconds)
         raw.sample(Load(100, 1000, 1), 0, seconds)
         yield kafka
