@@ -76,6 +76,7 @@ ngx_http_kafka_handler(ngx_http_request_t *r)
     }
 
     if (rc != NGX_OK) {
+        ngx_str_null(&ctx->route.topic);
         return ngx_http_kafka_handler_refuse(r, rc, ctx->route.error);
     }
 
