@@ -448,5 +448,6 @@ ngx_http_kafka_delivery_statistics(ngx_http_kafka_producer_t *producer,
     text = rd_kafka_event_stats(event);
 
     ngx_http_kafka_health_statistics(&producer->health, &producer->metrics,
-                                     text, ngx_strlen(text));
+                                     producer->opened, text,
+                                     ngx_strlen(text));
 }

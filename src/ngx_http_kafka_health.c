@@ -23,10 +23,18 @@ static ngx_uint_t ngx_http_kafka_health_hangs(ngx_http_kafka_health_t *health,
 
 void
 ngx_http_kafka_health_statistics(ngx_http_kafka_health_t *health,
-    ngx_http_kafka_metrics_t *metrics, const char *text, size_t len)
+    ngx_http_kafka_metrics_t *metrics, ngx_msec_t opened, const char *text,
+    size_t len)
 {
     health->metrics = metrics;
     health->up = 0;
+
+    if (health->at == 0 || health->opened != opened) {
+        health->opened = opened;
+        health->missed = 0;
+        health->seen = 0;
+        ngx_memzero(health->brokers, sizeof(health->brokers));
+    }
 
     ngx_http_kafka_metrics_brokers_begin(metrics);
 
@@ -119,14 +127,12 @@ ngx_http_kafka_health(ngx_http_kafka_health_t *health,
     ngx_http_kafka_metrics_t *metrics, ngx_msec_t opened)
 {
     ngx_msec_t  heard, grace, since;
-    ngx_uint_t  known;
+    ngx_uint_t  known, seen;
 
-    known = health->at && (ngx_msec_int_t) (health->at - opened) > 0;
+    known = health->at && health->opened == opened;
+    seen = known && health->seen;
 
-    if (known
-        && (health->up
-            || (health->seen && health->missed < NGX_HTTP_KAFKA_HEALTH_MISSED)))
-    {
+    if (seen && health->missed < NGX_HTTP_KAFKA_HEALTH_MISSED) {
         return NGX_OK;
     }
 
@@ -147,7 +153,7 @@ ngx_http_kafka_health(ngx_http_kafka_health_t *health,
 
     grace = 2 * health->interval + NGX_HTTP_KAFKA_HEALTH_CONNECT;
 
-    if (ngx_current_msec - opened < grace) {
+    if (!seen && ngx_current_msec - opened < grace) {
 
         if (ngx_http_kafka_metrics_get_up(metrics)
             && ngx_current_msec - ngx_http_kafka_metrics_get_up(metrics)

@@ -32,6 +32,8 @@ typedef struct {
     ngx_msec_t                   interval;   /* of statistics; 0: none come */
     ngx_msec_t                   patience;   /* till a broker hangs */
 
+    /* of the client that was made at this time */
+    ngx_msec_t                   opened;
     ngx_msec_t                   at;         /* the newest statistics */
     ngx_uint_t                   up;         /* brokers, by them */
     ngx_uint_t                   missed;     /* how many had none up, since */
@@ -43,12 +45,13 @@ typedef struct {
 } ngx_http_kafka_health_t;
 
 
-/* the client's statistics, in JSON */
+/* statistics, in JSON, of the client that was made at the time opened */
 void ngx_http_kafka_health_statistics(ngx_http_kafka_health_t *health,
-    ngx_http_kafka_metrics_t *metrics, const char *text, size_t len);
+    ngx_http_kafka_metrics_t *metrics, ngx_msec_t opened, const char *text,
+    size_t len);
 
 /*
- * Is a broker up, for a client that was made at the time opened (of
+ * Is a broker up, for the client that was made at the time opened (of
  * ngx_current_msec)?  NGX_OK, NGX_DECLINED, or NGX_AGAIN: not known yet.
  */
 ngx_int_t ngx_http_kafka_health(ngx_http_kafka_health_t *health,
