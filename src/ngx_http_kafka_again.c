@@ -123,6 +123,7 @@ ngx_http_kafka_again_produce(ngx_http_kafka_producer_t *producer)
 
         if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             producer->pending++;
+            ngx_http_kafka_metrics_sent_again(&producer->metrics);
 
             if (record->alone) {
                 producer->pending_alone++;
@@ -134,6 +135,7 @@ ngx_http_kafka_again_produce(ngx_http_kafka_producer_t *producer)
         ngx_http_kafka_batch_fail(record, err,
                                   RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
         ngx_http_kafka_producer_doubt(record, err);
+        ngx_http_kafka_metrics_failed(&producer->metrics, record);
         ngx_http_kafka_producer_settle(record->batch);
     }
 }
@@ -149,6 +151,7 @@ ngx_http_kafka_again_fail(ngx_http_kafka_producer_t *producer)
 
         ngx_http_kafka_batch_fail(record, RD_KAFKA_RESP_ERR__DESTROY,
                                   RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+        ngx_http_kafka_metrics_failed(&producer->metrics, record);
         ngx_http_kafka_producer_settle(record->batch);
     }
 }

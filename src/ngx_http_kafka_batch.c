@@ -31,7 +31,8 @@ static void ngx_http_kafka_batch_free_spent(ngx_event_t *ev);
 static size_t ngx_http_kafka_batch_varint(size_t len);
 
 
-static size_t       ngx_http_kafka_batch_total;
+static size_t       ngx_http_kafka_batch_own;
+static size_t      *ngx_http_kafka_batch_total = &ngx_http_kafka_batch_own;
 
 static ngx_pool_t  *ngx_http_kafka_batch_pools[NGX_HTTP_KAFKA_BATCH_POOLS];
 static ngx_uint_t   ngx_http_kafka_batch_npools;
@@ -105,14 +106,26 @@ void
 ngx_http_kafka_batch_hold(ngx_http_kafka_batch_t *batch, ssize_t size)
 {
     batch->size += size;
-    ngx_http_kafka_batch_total += size;
+    *ngx_http_kafka_batch_total += size;
 }
 
 
 size_t
 ngx_http_kafka_batch_held(void)
 {
-    return ngx_http_kafka_batch_total;
+    return *ngx_http_kafka_batch_total;
+}
+
+
+void
+ngx_http_kafka_batch_share(size_t *held)
+{
+    if (held == NULL) {
+        held = &ngx_http_kafka_batch_own;
+    }
+
+    *held = *ngx_http_kafka_batch_total;
+    ngx_http_kafka_batch_total = held;
 }
 
 
@@ -163,6 +176,7 @@ ngx_http_kafka_batch_add(ngx_http_kafka_batch_t *batch,
     size = ngx_http_kafka_batch_record_size(record);
     batch->largest = ngx_max(batch->largest, size);
     batch->names += record->target->name.len;
+    batch->bytes += record->key.len + record->value.len;
 
     if (record->target->partition < record->partition) {
         record->target->partition = record->partition;
@@ -280,7 +294,7 @@ void
 ngx_http_kafka_batch_release(ngx_http_kafka_batch_t *batch)
 {
     if (--batch->refs == 0) {
-        ngx_http_kafka_batch_total -= batch->size;
+        *ngx_http_kafka_batch_total -= batch->size;
 
         if (batch->nrecords >= NGX_HTTP_KAFKA_BATCH_LARGE) {
             ngx_http_kafka_batch_free_later(batch);

@@ -89,6 +89,7 @@ struct ngx_http_kafka_batch_s {
     ngx_uint_t                      nrecords;
     size_t                          largest;   /* of their sizes */
     size_t                          names;     /* of their topics, in all */
+    size_t                          bytes;     /* of keys and values */
 
     ngx_http_kafka_target_t        *targets;
     ngx_http_kafka_target_t        *target;    /* the newest */
@@ -108,6 +109,7 @@ struct ngx_http_kafka_batch_s {
     ngx_event_t                     deadline;
     ngx_msec_t                      start;
     ngx_msec_t                      handed;    /* over, its first record */
+    uint64_t                        clock;     /* then, microseconds */
 
     void                           *client;    /* of the producer */
 
@@ -128,6 +130,9 @@ void ngx_http_kafka_batch_hold(ngx_http_kafka_batch_t *batch, ssize_t size);
 
 /* bytes that all batches of this process hold, about */
 size_t ngx_http_kafka_batch_held(void);
+
+/* keeps that sum in memory that others read, too; NULL: no longer */
+void ngx_http_kafka_batch_share(size_t *held);
 
 /*
  * Returns the target for a topic's name, the newest again when it is the

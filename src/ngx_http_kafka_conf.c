@@ -8,10 +8,16 @@
 #include <ngx_http_kafka_client.h>
 
 
+/* milliseconds */
+#define NGX_HTTP_KAFKA_CONF_STATISTICS       1000
+#define NGX_HTTP_KAFKA_CONF_STATISTICS_TEXT  "1000"
+
+
 typedef struct {
     rd_kafka_conf_t             *conf;
     ngx_array_t                  names;      /* of properties set so far */
     unsigned                     brokers:1;
+    unsigned                     statistics:1;
 } ngx_http_kafka_conf_ctx_t;
 
 
@@ -170,6 +176,35 @@ ngx_http_kafka_conf_block(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer)
 }
 
 
+char *
+ngx_http_kafka_conf_health(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer)
+{
+    if (producer->health_file == NULL || producer->health.interval) {
+        return NGX_CONF_OK;
+    }
+
+    if (producer->no_statistics) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"kafka_health\" needs statistics, and kafka producer "
+                      "\"%V\" has a \"statistics.interval.ms\" of 0 in "
+                      "%s:%ui", &producer->name, producer->health_file,
+                      producer->health_line);
+        return NGX_CONF_ERROR;
+    }
+
+    producer->health.interval = NGX_HTTP_KAFKA_CONF_STATISTICS;
+
+    if (rd_kafka_conf_set(producer->conf, "statistics.interval.ms",
+                          NGX_HTTP_KAFKA_CONF_STATISTICS_TEXT, NULL, 0)
+        != RD_KAFKA_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 static rd_kafka_conf_t *
 ngx_http_kafka_conf_create(ngx_conf_t *cf)
 {
@@ -189,7 +224,7 @@ ngx_http_kafka_conf_create(ngx_conf_t *cf)
     cln->data = conf;
 
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR|RD_KAFKA_EVENT_ERROR
-                                   |RD_KAFKA_EVENT_LOG);
+                                   |RD_KAFKA_EVENT_LOG|RD_KAFKA_EVENT_STATS);
 
     if (rd_kafka_conf_set(conf, "log.queue", "true", errstr, sizeof(errstr))
         != RD_KAFKA_CONF_OK)
@@ -390,6 +425,10 @@ ngx_http_kafka_conf_set(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
         return NGX_ERROR;
     }
 
+    if (ngx_strcmp(name->data, "statistics.interval.ms") == 0) {
+        ctx->statistics = 1;
+    }
+
     if (ngx_strcmp(name->data, "bootstrap.servers") == 0
         || ngx_strcmp(name->data, "metadata.broker.list") == 0
         || (ngx_strcmp(name->data, "test.mock.num.brokers") == 0
@@ -573,6 +612,11 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
 
     producer->timeout = timeout;
     producer->message_max = max;
+
+    producer->health.patience = timeout;
+    producer->health.interval = ngx_http_kafka_conf_number(ctx->conf,
+                                                    "statistics.interval.ms");
+    producer->no_statistics = ctx->statistics && !producer->health.interval;
 
     producer->auto_create = ngx_http_kafka_conf_true(ctx->conf,
                                                   "allow.auto.create.topics");

@@ -30,5 +30,9 @@ ngx_http_kafka_producer_t *ngx_http_kafka_conf_producer(ngx_conf_t *cf,
 char *ngx_http_kafka_conf_block(ngx_conf_t *cf,
     ngx_http_kafka_producer_t *producer);
 
+/* once all is read: librdkafka's statistics, where kafka_health needs them */
+char *ngx_http_kafka_conf_health(ngx_conf_t *cf,
+    ngx_http_kafka_producer_t *producer);
+
 
 #endif /* _NGX_HTTP_KAFKA_CONF_H_INCLUDED_ */

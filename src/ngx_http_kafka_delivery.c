@@ -43,6 +43,8 @@ static void ngx_http_kafka_delivery_log(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t *event);
 static ngx_uint_t ngx_http_kafka_delivery_may_log(
     ngx_http_kafka_producer_t *producer);
+static void ngx_http_kafka_delivery_statistics(
+    ngx_http_kafka_producer_t *producer, rd_kafka_event_t *event);
 
 
 ngx_int_t
@@ -137,6 +139,8 @@ ngx_http_kafka_delivery_wait(ngx_http_kafka_producer_t *producer,
 
         event = ngx_http_kafka_delivery_poll(producer, (int) wait);
 
+        ngx_http_kafka_metrics_tick(&producer->metrics);
+
         if (event) {
             (void) ngx_http_kafka_delivery_event(producer, event);
         }
@@ -196,6 +200,8 @@ ngx_http_kafka_delivery_drain(ngx_http_kafka_producer_t *producer,
     ngx_uint_t         n;
     rd_kafka_event_t  *event;
 
+    ngx_http_kafka_metrics_tick(&producer->metrics);
+
     for (n = 0; n < max; /* void */) {
         event = ngx_http_kafka_delivery_poll(producer, 0);
 
@@ -249,6 +255,10 @@ ngx_http_kafka_delivery_event(ngx_http_kafka_producer_t *producer,
 
     case RD_KAFKA_EVENT_LOG:
         ngx_http_kafka_delivery_log(producer, event);
+        break;
+
+    case RD_KAFKA_EVENT_STATS:
+        ngx_http_kafka_delivery_statistics(producer, event);
         break;
 
     default:
@@ -426,4 +436,18 @@ ngx_http_kafka_delivery_may_log(ngx_http_kafka_producer_t *producer)
     }
 
     return ++producer->logged <= NGX_HTTP_KAFKA_LOG_LINES;
+}
+
+
+static void
+ngx_http_kafka_delivery_statistics(ngx_http_kafka_producer_t *producer,
+    rd_kafka_event_t *event)
+{
+    const char  *text;
+
+    text = rd_kafka_event_stats(event);
+
+    ngx_http_kafka_health_statistics(&producer->health, &producer->metrics,
+                                     producer->opened, text,
+                                     ngx_strlen(text));
 }

@@ -7,6 +7,7 @@
 #include <ngx_http_kafka_handler.h>
 #include <ngx_http_kafka_module.h>
 #include <ngx_http_kafka_response.h>
+#include <ngx_http_kafka_variables.h>
 
 
 #define NGX_HTTP_KAFKA_RETRY_AFTER  "1"
@@ -16,7 +17,6 @@
 
 
 static ngx_http_kafka_ctx_t *ngx_http_kafka_handler_ctx(ngx_http_request_t *r);
-static void ngx_http_kafka_handler_cleanup(void *data);
 static ngx_int_t ngx_http_kafka_handler_method(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_handler_encoding(ngx_http_request_t *r);
@@ -61,7 +61,6 @@ ngx_http_kafka_handler(ngx_http_request_t *r)
     ngx_int_t                   rc;
     ngx_http_kafka_ctx_t       *ctx;
     ngx_http_core_loc_conf_t   *clcf;
-    ngx_http_kafka_loc_conf_t  *klcf;
 
     ctx = ngx_http_kafka_handler_ctx(r);
     if (ctx == NULL) {
@@ -77,17 +76,20 @@ ngx_http_kafka_handler(ngx_http_request_t *r)
     }
 
     if (rc != NGX_OK) {
+        ngx_str_null(&ctx->route.topic);
         return ngx_http_kafka_handler_refuse(r, rc, ctx->route.error);
     }
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "kafka: batch %p: route %d, topic \"%V\"", ctx->batch,
+                   ctx->route.form, &ctx->route.topic);
 
     rc = ngx_http_kafka_handler_method(r, ctx);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
-
-    if (ngx_http_kafka_producer_open(klcf->producer) != NGX_OK) {
+    if (ngx_http_kafka_producer_open(ctx->producer) != NGX_OK) {
         return ngx_http_kafka_handler_refuse(r, NGX_HTTP_SERVICE_UNAVAILABLE,
                             "the Kafka producer could not be started: "
                             "nothing was sent, the server's log tells why");
@@ -109,8 +111,9 @@ ngx_http_kafka_handler(ngx_http_request_t *r)
 static ngx_http_kafka_ctx_t *
 ngx_http_kafka_handler_ctx(ngx_http_request_t *r)
 {
-    ngx_pool_cleanup_t    *cln;
-    ngx_http_kafka_ctx_t  *ctx;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_kafka_ctx_t       *ctx;
+    ngx_http_kafka_loc_conf_t  *klcf;
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_kafka_ctx_t));
     if (cln == NULL) {
@@ -132,6 +135,10 @@ ngx_http_kafka_handler_ctx(ngx_http_request_t *r)
     ctx->batch->handler = ngx_http_kafka_handler_done;
     ctx->batch->data = ctx;
     ctx->request = r;
+    ctx->start = ngx_current_msec;
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
+    ctx->producer = klcf->producer;
 
     ngx_http_set_ctx(r, ctx, ngx_http_kafka_module);
 
@@ -139,7 +146,7 @@ ngx_http_kafka_handler_ctx(ngx_http_request_t *r)
 }
 
 
-static void
+void
 ngx_http_kafka_handler_cleanup(void *data)
 {
     ngx_http_kafka_ctx_t  *ctx = data;
@@ -491,6 +498,10 @@ ngx_http_kafka_handler_parse_buf(ngx_http_request_t *r,
     u_char      data[4096];
 
     if (ngx_buf_in_memory(b)) {
+        ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "kafka: batch %p: body piece of %z bytes", ctx->batch,
+                       b->last - b->pos);
+
         rc = ngx_http_kafka_parse(ctx->parse, b->pos, b->last - b->pos);
 
         return ngx_http_kafka_handler_parsed(r, ctx, rc);
@@ -565,6 +576,10 @@ ngx_http_kafka_handler_body_end(ngx_http_request_t *r,
         return rc;
     }
 
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "kafka: batch %p: %ui messages", ctx->batch,
+                   ctx->batch->nrecords);
+
     if (ctx->batch->nrecords == 0) {
         return ngx_http_kafka_handler_answer(r, ctx);
     }
@@ -578,12 +593,9 @@ ngx_http_kafka_handler_body_end(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_kafka_handler_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 {
-    ngx_int_t                   rc;
-    ngx_http_kafka_loc_conf_t  *klcf;
+    ngx_int_t  rc;
 
-    klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
-
-    rc = ngx_http_kafka_producer_send(klcf->producer, ctx->batch);
+    rc = ngx_http_kafka_producer_send(ctx->producer, ctx->batch);
 
     switch (rc) {
 
@@ -622,6 +634,7 @@ ngx_http_kafka_handler_done(ngx_http_kafka_batch_t *batch)
 
         /* the request was redirected while it waited: not its answer now */
 
+        ngx_http_kafka_variables_keep(ctx);
         ctx->batch = NULL;
         ngx_http_kafka_batch_leave(batch);
         return;
@@ -662,6 +675,11 @@ ngx_http_kafka_handler_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
                             ctx->route.form == NGX_HTTP_KAFKA_ROUTE_MESSAGE,
                             &ctx->body);
     }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "kafka: batch %p: answered with %ui", batch, status);
+
+    ngx_http_kafka_variables_keep(ctx);
 
     ctx->batch = NULL;
     ngx_http_kafka_batch_leave(batch);
@@ -751,6 +769,11 @@ ngx_http_kafka_handler_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
     /* nginx may read what the client still sends for long: hold nothing then */
 
     if (ctx->batch) {
+        ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "kafka: batch %p: refused with %ui", ctx->batch,
+                       status);
+
+        ngx_http_kafka_variables_keep(ctx);
         ngx_http_kafka_batch_leave(ctx->batch);
         ctx->batch = NULL;
     }

@@ -16,5 +16,8 @@
 /* the content handler of produce locations */
 ngx_int_t ngx_http_kafka_handler(ngx_http_request_t *r);
 
+/* of the request's pool; its data is the request's context */
+void ngx_http_kafka_handler_cleanup(void *data);
+
 
 #endif /* _NGX_HTTP_KAFKA_HANDLER_H_INCLUDED_ */

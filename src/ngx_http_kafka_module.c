@@ -8,6 +8,8 @@
 #include <ngx_http_kafka_conf.h>
 #include <ngx_http_kafka_filter.h>
 #include <ngx_http_kafka_handler.h>
+#include <ngx_http_kafka_status.h>
+#include <ngx_http_kafka_variables.h>
 
 
 /* milliseconds */
@@ -18,6 +20,7 @@
 #define NGX_HTTP_KAFKA_MAX_MEMORY        (256 * 1024 * 1024)
 
 
+static ngx_int_t ngx_http_kafka_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_kafka_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_kafka_create_loc_conf(ngx_conf_t *cf);
@@ -27,8 +30,18 @@ static char *ngx_http_kafka_producer_directive(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_kafka_produce_directive(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+static char *ngx_http_kafka_status_directive(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_http_kafka_health_directive(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_http_kafka_zone_size(ngx_conf_t *cf, void *post, void *data);
 static ngx_int_t ngx_http_kafka_init_process(ngx_cycle_t *cycle);
 static void ngx_http_kafka_exit_process(ngx_cycle_t *cycle);
+
+
+static ngx_conf_post_t  ngx_http_kafka_zone_post = {
+    ngx_http_kafka_zone_size
+};
 
 
 static ngx_command_t  ngx_http_kafka_commands[] = {
@@ -61,13 +74,34 @@ static ngx_command_t  ngx_http_kafka_commands[] = {
       offsetof(ngx_http_kafka_main_conf_t, max_memory),
       NULL },
 
+    { ngx_string("kafka_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_kafka_status_directive,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("kafka_health"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_kafka_health_directive,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("kafka_status_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_kafka_main_conf_t, status_size),
+      &ngx_http_kafka_zone_post },
+
       ngx_null_command
 };
 
 
 static ngx_http_module_t  ngx_http_kafka_module_ctx = {
-    NULL,                                  /* preconfiguration */
-    ngx_http_kafka_filter_init,            /* postconfiguration */
+    ngx_http_kafka_variables_add,          /* preconfiguration */
+    ngx_http_kafka_postconfiguration,      /* postconfiguration */
 
     ngx_http_kafka_create_main_conf,       /* create main configuration */
     ngx_http_kafka_init_main_conf,         /* init main configuration */
@@ -96,6 +130,30 @@ ngx_module_t  ngx_http_kafka_module = {
 };
 
 
+static ngx_int_t
+ngx_http_kafka_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt         *h;
+    ngx_http_core_main_conf_t   *cmcf;
+    ngx_http_kafka_main_conf_t  *kmcf;
+
+    kmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_kafka_module);
+
+    if (kmcf->producers.nelts) {
+        cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+        h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        *h = ngx_http_kafka_status_log_handler;
+    }
+
+    return ngx_http_kafka_filter_init(cf);
+}
+
+
 static void *
 ngx_http_kafka_create_main_conf(ngx_conf_t *cf)
 {
@@ -115,6 +173,7 @@ ngx_http_kafka_create_main_conf(ngx_conf_t *cf)
 
     kmcf->shutdown_timeout = NGX_CONF_UNSET_MSEC;
     kmcf->max_memory = NGX_CONF_UNSET_SIZE;
+    kmcf->status_size = NGX_CONF_UNSET_SIZE;
 
     return kmcf;
 }
@@ -131,6 +190,15 @@ ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_msec_value(kmcf->shutdown_timeout,
                              NGX_HTTP_KAFKA_SHUTDOWN_TIMEOUT);
     ngx_conf_init_size_value(kmcf->max_memory, NGX_HTTP_KAFKA_MAX_MEMORY);
+    ngx_conf_init_size_value(kmcf->status_size, NGX_HTTP_KAFKA_METRICS_SIZE);
+
+    if (kmcf->producers.nelts) {
+        kmcf->zone = ngx_http_kafka_metrics_zone(cf, kmcf->status_size,
+                                                 &ngx_http_kafka_module);
+        if (kmcf->zone == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
 
     producer = kmcf->producers.elts;
 
@@ -141,6 +209,12 @@ ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *conf)
                           "unknown kafka producer \"%V\" in %s:%ui",
                           &producer[i]->name, producer[i]->file,
                           producer[i]->line);
+            return NGX_CONF_ERROR;
+        }
+
+        producer[i]->metrics.zone = kmcf->zone;
+
+        if (ngx_http_kafka_conf_health(cf, producer[i]) != NGX_CONF_OK) {
             return NGX_CONF_ERROR;
         }
     }
@@ -159,7 +233,7 @@ ngx_http_kafka_create_loc_conf(ngx_conf_t *cf)
 
 
 /*
- * As other content handlers do, kafka_produce stays in its location: only an
+ * As other content handlers do, these stay in their location: only an
  * "if" or a "limit_except" inside takes it over.
  */
 
@@ -173,9 +247,21 @@ ngx_http_kafka_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (clcf->noname && clcf->handler == NULL && prev->producer) {
+    if (!clcf->noname || clcf->handler) {
+        return NGX_CONF_OK;
+    }
+
+    if (prev->producer) {
         conf->producer = prev->producer;
         clcf->handler = ngx_http_kafka_handler;
+
+    } else if (prev->health) {
+        conf->health = prev->health;
+        clcf->handler = ngx_http_kafka_status_health_handler;
+
+    } else if (prev->status) {
+        conf->status = prev->status;
+        clcf->handler = ngx_http_kafka_status_handler;
     }
 
     return NGX_CONF_OK;
@@ -244,6 +330,86 @@ ngx_http_kafka_produce_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
+static char *
+ngx_http_kafka_status_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_kafka_loc_conf_t *klcf = conf;
+
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (klcf->status) {
+        return "is duplicate";
+    }
+
+    klcf->status = NGX_HTTP_KAFKA_STATUS_JSON;
+
+    if (cf->args->nelts == 2) {
+        value = cf->args->elts;
+
+        if (ngx_strcmp(value[1].data, "prometheus") == 0) {
+            klcf->status = NGX_HTTP_KAFKA_STATUS_PROMETHEUS;
+
+        } else if (ngx_strcmp(value[1].data, "json") != 0) {
+            return "must be \"json\" or \"prometheus\"";
+        }
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_kafka_status_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_kafka_health_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_kafka_loc_conf_t *klcf = conf;
+
+    ngx_str_t                   *value;
+    ngx_http_core_loc_conf_t    *clcf;
+    ngx_http_kafka_main_conf_t  *kmcf;
+
+    if (klcf->health) {
+        return "is duplicate";
+    }
+
+    kmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_kafka_module);
+
+    value = cf->args->elts;
+
+    klcf->health = ngx_http_kafka_conf_producer(cf, &kmcf->producers,
+                                                &value[1]);
+    if (klcf->health == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    klcf->health->health_file = cf->conf_file->file.name.data;
+    klcf->health->health_line = cf->conf_file->line;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_kafka_status_health_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_kafka_zone_size(ngx_conf_t *cf, void *post, void *data)
+{
+    size_t  *size = data;
+
+    if (*size < 8 * ngx_pagesize) {
+        return "is too small";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 /*
  * Without a master a changed configuration does not come through here: there,
  * producers are opened on their first use.  The cache manager has none.
@@ -301,5 +467,9 @@ ngx_http_kafka_exit_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < kmcf->producers.nelts; i++) {
         ngx_http_kafka_producer_close(producer[i], until);
+    }
+
+    for (i = 0; i < kmcf->producers.nelts; i++) {
+        ngx_http_kafka_metrics_close(&producer[i]->metrics);
     }
 }

@@ -17,16 +17,41 @@
 #include <ngx_http_kafka_route.h>
 
 
+#define NGX_HTTP_KAFKA_VERSION            "0.1.0"
+
+#define NGX_HTTP_KAFKA_STATUS_JSON        1
+#define NGX_HTTP_KAFKA_STATUS_PROMETHEUS  2
+
+
 typedef struct {
     ngx_array_t                  producers;  /* of pointers to producers */
     ngx_msec_t                   shutdown_timeout;
     size_t                       max_memory;
+    size_t                       status_size; /* of the zone */
+    ngx_shm_zone_t              *zone;       /* with some producer only */
 } ngx_http_kafka_main_conf_t;
 
 
 typedef struct {
-    ngx_http_kafka_producer_t   *producer;
+    ngx_http_kafka_producer_t   *producer;   /* of kafka_produce */
+    ngx_http_kafka_producer_t   *health;     /* of kafka_health */
+    ngx_uint_t                   status;     /* NGX_HTTP_KAFKA_STATUS_* or 0 */
 } ngx_http_kafka_loc_conf_t;
+
+
+/* what variables tell of a batch, which is gone before the log is written */
+
+typedef struct {
+    ngx_str_t                    topic;      /* that all messages name */
+    size_t                       messages;
+    size_t                       bytes;
+    int64_t                      partition;  /* of a single message, or -1 */
+    int64_t                      offset;
+    ngx_msec_t                   parse_time;
+    ngx_msec_t                   ack_time;
+    unsigned                     kept:1;
+    unsigned                     sent:1;     /* both times are known */
+} ngx_http_kafka_facts_t;
 
 
 /* a request in a produce location, in the request's pool */
@@ -36,6 +61,9 @@ typedef struct {
     ngx_http_request_t          *request;
     ngx_http_kafka_batch_t      *batch;      /* NULL once it was left */
     ngx_http_kafka_parse_t      *parse;
+    ngx_http_kafka_producer_t   *producer;
+    ngx_msec_t                   start;
+    ngx_http_kafka_facts_t       facts;
 
     ngx_str_t                    body;       /* the JSON text of success */
     ngx_str_t                    error;      /* the JSON text of a failure */

@@ -136,6 +136,10 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
         goto failed;
     }
 
+    if (producer->opened) {
+        ngx_http_kafka_metrics_rebuilt(&producer->metrics);
+    }
+
     producer->failed = 0;
     producer->opened = ngx_current_msec;
 
@@ -180,6 +184,8 @@ ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer)
     producer->topics.handler = ngx_http_kafka_producer_resolved;
 
     ngx_http_kafka_topics_init(&producer->topics);
+
+    ngx_http_kafka_metrics_open(&producer->metrics, &producer->name);
 }
 
 
@@ -204,6 +210,11 @@ ngx_http_kafka_producer_side(ngx_http_kafka_producer_t *producer)
 
     producer->side = rd_kafka_conf_dup_filter(producer->conf, 1, inside);
     producer->topics.conf = producer->side;
+
+    /* only the first client's are read */
+
+    (void) rd_kafka_conf_set(producer->side, "statistics.interval.ms", "0",
+                             NULL, 0);
 
     if (mock
         && rd_kafka_conf_set(producer->side, "bootstrap.servers",
@@ -314,12 +325,17 @@ ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
 
     batch->refs++;
     ngx_queue_insert_tail(&producer->batches, &batch->link);
+    ngx_http_kafka_metrics_begin(&producer->metrics, batch);
 
     batch->deadline.handler = ngx_http_kafka_producer_deadline;
     batch->deadline.data = batch;
     batch->deadline.log = ngx_cycle->log;
 
     if (rc == NGX_AGAIN) {
+
+        ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                       "kafka: batch %p: %ui topics are looked up", batch,
+                       batch->unknown);
 
         /* not cancelable: a worker that quits waits for it */
 
@@ -386,6 +402,10 @@ ngx_http_kafka_producer_resolved(ngx_http_kafka_target_t *target)
     /* one that is absent decides: the others need not be waited for */
 
     rc = ngx_http_kafka_topic_resolve(&producer->topics, target, &batch->err);
+
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "kafka: batch %p: topic \"%V\" was looked up: %i, %s",
+                   batch, &target->name, rc, rd_kafka_err2name(batch->err));
 
     if (rc == NGX_AGAIN) {
         batch->unknown++;
@@ -494,6 +514,7 @@ ngx_http_kafka_producer_submit(ngx_event_t *ev)
     }
 
     ngx_http_kafka_producer_go(producer);
+    ngx_http_kafka_metrics_tick(&producer->metrics);
 
     turn = 0;
 
@@ -631,6 +652,7 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
 
     if (batch->unsent == batch->records) {
         batch->handed = ngx_current_msec;
+        batch->clock = producer->metrics.clock;
     }
 
     while (batch->unsent) {
@@ -654,13 +676,19 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
             ngx_http_kafka_batch_fail(record, err,
                                       RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
             ngx_http_kafka_producer_doubt(record, err);
+            ngx_http_kafka_metrics_dropped(&producer->metrics, record);
             continue;
         }
 
         record->state = NGX_HTTP_KAFKA_RECORD_SENT;
         batch->pending++;
         producer->pending++;
+        ngx_http_kafka_metrics_sent(&producer->metrics);
     }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "kafka: batch %p: handed over, %ui reports will come",
+                   batch, batch->pending);
 
     return NGX_OK;
 }
@@ -706,6 +734,7 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
     persisted = ngx_http_kafka_producer_persisted(producer, msg);
 
     producer->pending--;
+    ngx_http_kafka_metrics_reported(&producer->metrics);
 
     if (record->alone) {
         producer->pending_alone--;
@@ -731,6 +760,7 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
     if (msg->err) {
         ngx_http_kafka_batch_fail(record, msg->err, persisted);
         ngx_http_kafka_producer_doubt(record, msg->err);
+        ngx_http_kafka_metrics_failed(&producer->metrics, record);
 
     } else {
         record->state = NGX_HTTP_KAFKA_RECORD_ACKED;
@@ -739,6 +769,7 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
         record->offset = offset_known ? msg->offset : -1;
         record->timestamp = rd_kafka_message_timestamp(msg, NULL);
         record->batch->acked++;
+        ngx_http_kafka_metrics_acked(&producer->metrics, record);
 
         producer->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
     }
@@ -1026,7 +1057,14 @@ static void
 ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     rd_kafka_resp_err_t err)
 {
-    ngx_http_kafka_record_t  *record;
+    ngx_http_kafka_record_t    *record;
+    ngx_http_kafka_producer_t  *producer;
+
+    producer = batch->client;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "kafka: batch %p: given up: %s", batch,
+                   rd_kafka_err2name(err));
 
     if (batch->unknown) {
         ngx_http_kafka_producer_forget(batch);
@@ -1037,12 +1075,13 @@ ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     }
 
     if (batch->queued) {
-        ngx_http_kafka_producer_unqueue(batch->client, batch);
+        ngx_http_kafka_producer_unqueue(producer, batch);
     }
 
     for (record = batch->unsent; record; record = record->next) {
         ngx_http_kafka_batch_fail(record, err,
                                   RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+        ngx_http_kafka_metrics_dropped(&producer->metrics, record);
     }
 
     batch->unsent = NULL;
@@ -1079,7 +1118,16 @@ ngx_http_kafka_producer_forget(ngx_http_kafka_batch_t *batch)
 static void
 ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch)
 {
-    ngx_http_kafka_target_t  *target;
+    ngx_http_kafka_target_t    *target;
+    ngx_http_kafka_producer_t  *producer;
+
+    producer = batch->client;
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "kafka: batch %p: done, %ui of %ui messages acknowledged",
+                   batch, batch->acked, batch->nrecords);
+
+    ngx_http_kafka_metrics_end(&producer->metrics, batch);
 
     if (batch->deadline.timer_set) {
         ngx_del_timer(&batch->deadline);

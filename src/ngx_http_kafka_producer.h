@@ -12,6 +12,8 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include <ngx_http_kafka_batch.h>
+#include <ngx_http_kafka_health.h>
+#include <ngx_http_kafka_metrics.h>
 #include <ngx_http_kafka_topic.h>
 
 
@@ -39,6 +41,12 @@ typedef struct {
     u_char                      *file;
     unsigned                     auto_create:1;
     unsigned                     idempotent:1;
+    unsigned                     no_statistics:1; /* by the user's 0 */
+    ngx_uint_t                   health_line;  /* where kafka_health names */
+    u_char                      *health_file;  /* it, or NULL */
+
+    ngx_http_kafka_metrics_t     metrics;
+    ngx_http_kafka_health_t      health;
 
     /* in a worker, from the first use on */
     unsigned                     started:1;

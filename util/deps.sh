@@ -18,7 +18,8 @@ packages() { # group
         build) echo gcc libc6-dev make nginx nginx-dev librdkafka-dev libyajl-dev ;;
         run)   echo nginx curl ;;
         clang) echo clang ;;
-        test)  echo perl libtest-nginx-perl python3 python3-confluent-kafka kcat \
+        test)  echo perl libtest-nginx-perl python3 python3-confluent-kafka \
+                    python3-prometheus-client kcat \
                     curl nghttp2-client iproute2 procps ;;
         kafka) echo 'default-jre-headless|openjdk-17-jre-headless' maven openssl ;;
         node)  echo nodejs npm ;;

@@ -1,0 +1,169 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_health.h>
+
+
+/* milliseconds to connect, beside two intervals of statistics */
+#define NGX_HTTP_KAFKA_HEALTH_CONNECT  3000
+
+/* statistics without a broker: a connection that was idle is made anew between
+   two of them */
+#define NGX_HTTP_KAFKA_HEALTH_MISSED   2
+
+
+static void ngx_http_kafka_health_broker(void *data,
+    ngx_http_kafka_stats_broker_t *broker);
+static ngx_uint_t ngx_http_kafka_health_hangs(ngx_http_kafka_health_t *health,
+    ngx_http_kafka_stats_broker_t *broker);
+
+
+void
+ngx_http_kafka_health_statistics(ngx_http_kafka_health_t *health,
+    ngx_http_kafka_metrics_t *metrics, ngx_msec_t opened, const char *text,
+    size_t len)
+{
+    health->metrics = metrics;
+    health->up = 0;
+
+    if (health->at == 0 || health->opened != opened) {
+        health->opened = opened;
+        health->missed = 0;
+        health->seen = 0;
+        ngx_memzero(health->brokers, sizeof(health->brokers));
+    }
+
+    ngx_http_kafka_metrics_brokers_begin(metrics);
+
+    if (ngx_http_kafka_stats_parse(text, len, ngx_http_kafka_health_broker,
+                                   health)
+        != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "kafka: librdkafka's statistics cannot be read");
+        return;
+    }
+
+    ngx_http_kafka_metrics_brokers_end(metrics);
+
+    health->at = ngx_current_msec;
+
+    if (health->up == 0) {
+        health->missed++;
+        return;
+    }
+
+    health->seen = 1;
+    health->missed = 0;
+
+    ngx_http_kafka_metrics_set_up(metrics);
+}
+
+
+static void
+ngx_http_kafka_health_broker(void *data, ngx_http_kafka_stats_broker_t *broker)
+{
+    ngx_http_kafka_health_t *health = data;
+
+    if (ngx_http_kafka_stats_is_up(broker->state)) {
+
+        if (ngx_http_kafka_health_hangs(health, broker)) {
+            broker->state = NGX_HTTP_KAFKA_STATS_HANGS;
+
+        } else {
+            health->up++;
+        }
+    }
+
+    ngx_http_kafka_metrics_broker(health->metrics, broker);
+}
+
+
+/*
+ * librdkafka takes a broker for one that is up as long as the connection
+ * lasts: a minute, by default, after it stopped to answer.
+ */
+
+static ngx_uint_t
+ngx_http_kafka_health_hangs(ngx_http_kafka_health_t *health,
+    ngx_http_kafka_stats_broker_t *broker)
+{
+    uint32_t                         hash;
+    ngx_uint_t                       i;
+    ngx_http_kafka_health_broker_t  *b;
+
+    hash = ngx_max(ngx_murmur_hash2(broker->data, broker->len), 1);
+
+    for (i = 0; i < NGX_HTTP_KAFKA_METRICS_BROKERS; i++) {
+        b = &health->brokers[i];
+
+        if (b->hash == 0 || b->hash == hash) {
+            break;
+        }
+    }
+
+    if (i == NGX_HTTP_KAFKA_METRICS_BROKERS) {
+        return 0;
+    }
+
+    if (b->hash == 0
+        || broker->unanswered == 0
+        || broker->received != b->received)
+    {
+        b->hash = hash;
+        b->received = broker->received;
+        b->since = ngx_current_msec;
+    }
+
+    return ngx_current_msec - b->since >= health->patience;
+}
+
+
+ngx_int_t
+ngx_http_kafka_health(ngx_http_kafka_health_t *health,
+    ngx_http_kafka_metrics_t *metrics, ngx_msec_t opened)
+{
+    ngx_msec_t  heard, grace, since;
+    ngx_uint_t  known, seen;
+
+    known = health->at && health->opened == opened;
+    seen = known && health->seen;
+
+    if (seen && health->missed < NGX_HTTP_KAFKA_HEALTH_MISSED) {
+        return NGX_OK;
+    }
+
+    /* an acknowledgement proves it, too, if it is newer */
+
+    since = known ? health->at : opened;
+    heard = (ngx_msec_t) (metrics->heard / 1000);
+
+    if (heard && (ngx_msec_int_t) (heard - since) > 0) {
+        return NGX_OK;
+    }
+
+    /*
+     * A client needs a moment to connect.  Till then what this process or
+     * another one knew just before holds, so that nobody takes a reload, or a
+     * client that is replaced, for a fault.
+     */
+
+    grace = 2 * health->interval + NGX_HTTP_KAFKA_HEALTH_CONNECT;
+
+    if (!seen && ngx_current_msec - opened < grace) {
+
+        if (ngx_http_kafka_metrics_get_up(metrics)
+            && ngx_current_msec - ngx_http_kafka_metrics_get_up(metrics)
+               < grace)
+        {
+            return NGX_OK;
+        }
+
+        return NGX_AGAIN;
+    }
+
+    return known ? NGX_DECLINED : NGX_AGAIN;
+}

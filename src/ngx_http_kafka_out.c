@@ -1,0 +1,99 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_out.h>
+
+
+#define NGX_HTTP_KAFKA_OUT_BUFFER  8192
+
+
+static ngx_int_t ngx_http_kafka_out_buffer(ngx_http_kafka_out_t *out,
+    size_t size);
+
+
+void
+ngx_http_kafka_out_init(ngx_http_kafka_out_t *out, ngx_pool_t *pool)
+{
+    ngx_memzero(out, sizeof(ngx_http_kafka_out_t));
+
+    out->pool = pool;
+    out->last = &out->first;
+}
+
+
+void
+ngx_http_kafka_out(ngx_http_kafka_out_t *out, const char *fmt, ...)
+{
+    size_t    size;
+    u_char   *p;
+    va_list   args;
+
+    size = NGX_HTTP_KAFKA_OUT_BUFFER;
+
+    while (!out->failed) {
+
+        if (out->buf) {
+            va_start(args, fmt);
+            p = ngx_vslprintf(out->buf->last, out->buf->end, fmt, args);
+            va_end(args);
+
+            if (p < out->buf->end) {
+                out->size += p - out->buf->last;
+                out->buf->last = p;
+                return;
+            }
+        }
+
+        /* full, or too small even when it was empty */
+
+        if (ngx_http_kafka_out_buffer(out, size) != NGX_OK) {
+            out->failed = 1;
+        }
+
+        size *= 2;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_kafka_out_buffer(ngx_http_kafka_out_t *out, size_t size)
+{
+    ngx_chain_t  *cl;
+
+    if (out->buf && out->buf->pos == out->buf->last) {
+
+        /* nothing is in it */
+
+        out->buf->start = ngx_palloc(out->pool, size);
+        if (out->buf->start == NULL) {
+            return NGX_ERROR;
+        }
+
+        out->buf->pos = out->buf->start;
+        out->buf->last = out->buf->start;
+        out->buf->end = out->buf->start + size;
+
+        return NGX_OK;
+    }
+
+    cl = ngx_alloc_chain_link(out->pool);
+    if (cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    cl->buf = ngx_create_temp_buf(out->pool, size);
+    if (cl->buf == NULL) {
+        return NGX_ERROR;
+    }
+
+    cl->next = NULL;
+
+    *out->last = cl;
+    out->last = &cl->next;
+    out->buf = cl->buf;
+
+    return NGX_OK;
+}

@@ -1,0 +1,74 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_STATS_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_STATS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/* librdkafka's statistics, of which only brokers are of interest here */
+
+
+/* what only grows, as long as a client lives */
+
+typedef enum {
+    NGX_HTTP_KAFKA_STATS_SENT = 0,       /* bytes */
+    NGX_HTTP_KAFKA_STATS_RECEIVED,
+    NGX_HTTP_KAFKA_STATS_RETRIES,
+    NGX_HTTP_KAFKA_STATS_TIMEOUTS,
+    NGX_HTTP_KAFKA_STATS_CONNECTS,
+    NGX_HTTP_KAFKA_STATS_DISCONNECTS,
+    NGX_HTTP_KAFKA_STATS_SUMS
+} ngx_http_kafka_stats_sum_e;
+
+
+/* indices of ngx_http_kafka_stats_states, which has the names */
+
+typedef enum {
+    NGX_HTTP_KAFKA_STATS_NONE = 0,
+    NGX_HTTP_KAFKA_STATS_OTHER,
+    NGX_HTTP_KAFKA_STATS_HANGS,          /* up, and answers nothing */
+    NGX_HTTP_KAFKA_STATS_UP,
+    NGX_HTTP_KAFKA_STATS_UPDATE,         /* up, its name is changing */
+    NGX_HTTP_KAFKA_STATS_REAUTH,         /* up, logs in again */
+    NGX_HTTP_KAFKA_STATS_STATES = 16
+} ngx_http_kafka_stats_state_e;
+
+
+typedef struct {
+    u_char                       data[272];  /* host:port */
+    size_t                       len;
+    int64_t                      id;         /* negative: not known yet */
+    ngx_uint_t                   state;
+    uint64_t                     average;    /* round trip, microseconds */
+    uint64_t                     p99;
+    uint64_t                     measured;   /* how many round trips */
+    uint64_t                     received;   /* answers, so far */
+    uint64_t                     unanswered; /* requests that it has */
+    uint64_t                     sum[NGX_HTTP_KAFKA_STATS_SUMS];
+    unsigned                     broker:1;   /* not librdkafka's own */
+} ngx_http_kafka_stats_broker_t;
+
+
+typedef void (*ngx_http_kafka_stats_broker_pt)(void *data,
+    ngx_http_kafka_stats_broker_t *broker);
+
+
+extern const char
+    *ngx_http_kafka_stats_states[NGX_HTTP_KAFKA_STATS_STATES];
+
+
+/* calls the handler for each broker; NGX_ERROR where the text is no such one */
+ngx_int_t ngx_http_kafka_stats_parse(const char *text, size_t len,
+    ngx_http_kafka_stats_broker_pt handler, void *data);
+
+ngx_uint_t ngx_http_kafka_stats_is_up(ngx_uint_t state);
+
+
+#endif /* _NGX_HTTP_KAFKA_STATS_H_INCLUDED_ */

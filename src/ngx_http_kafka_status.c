@@ -1,0 +1,261 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_status.h>
+#include <ngx_http_kafka_json.h>
+#include <ngx_http_kafka_module.h>
+#include <ngx_http_kafka_prometheus.h>
+#include <ngx_http_kafka_variables.h>
+
+
+static ngx_int_t ngx_http_kafka_status_begin(ngx_http_request_t *r);
+static const char *ngx_http_kafka_status_reason(
+    ngx_http_kafka_producer_t *producer, ngx_int_t rc);
+static ngx_int_t ngx_http_kafka_status_send(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_str_t *type, ngx_http_kafka_out_t *out);
+static ngx_int_t ngx_http_kafka_status_header(ngx_http_request_t *r,
+    const char *name, const char *value);
+
+
+static ngx_str_t  ngx_http_kafka_status_json = ngx_string("application/json");
+static ngx_str_t  ngx_http_kafka_status_text =
+    ngx_string("text/plain; version=0.0.4; charset=utf-8");
+
+
+ngx_int_t
+ngx_http_kafka_status_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                           rc;
+    ngx_uint_t                          i;
+    ngx_http_kafka_out_t                out;
+    ngx_http_kafka_loc_conf_t          *klcf;
+    ngx_http_kafka_main_conf_t         *kmcf;
+    ngx_http_kafka_producer_t         **producer;
+    ngx_http_kafka_metrics_snapshot_t   snapshot;
+
+    rc = ngx_http_kafka_status_begin(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
+    kmcf = ngx_http_get_module_main_conf(r, ngx_http_kafka_module);
+
+    producer = kmcf->producers.elts;
+
+    for (i = 0; i < kmcf->producers.nelts; i++) {
+        ngx_http_kafka_metrics_open(&producer[i]->metrics, &producer[i]->name);
+    }
+
+    if (ngx_http_kafka_metrics_read(kmcf->zone, r->pool, &snapshot)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_kafka_out_init(&out, r->pool);
+
+    if (klcf->status == NGX_HTTP_KAFKA_STATUS_PROMETHEUS) {
+        ngx_http_kafka_prometheus(&out, &snapshot, kmcf->max_memory);
+
+        return ngx_http_kafka_status_send(r, NGX_HTTP_OK,
+                                          &ngx_http_kafka_status_text, &out);
+    }
+
+    ngx_http_kafka_json(&out, &snapshot, kmcf->max_memory);
+
+    return ngx_http_kafka_status_send(r, NGX_HTTP_OK,
+                                      &ngx_http_kafka_status_json, &out);
+}
+
+
+ngx_int_t
+ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_str_t                   name;
+    ngx_uint_t                  status;
+    ngx_http_kafka_out_t        out;
+    ngx_http_kafka_loc_conf_t  *klcf;
+    ngx_http_kafka_producer_t  *producer;
+
+    rc = ngx_http_kafka_status_begin(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
+    producer = klcf->health;
+
+    name.len = producer->name.len + ngx_escape_json(NULL, producer->name.data,
+                                                    producer->name.len);
+    name.data = ngx_pnalloc(r->pool, ngx_max(name.len, 1));
+    if (name.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    (void) ngx_escape_json(name.data, producer->name.data, producer->name.len);
+
+    /* no request may come to make the client anew, as long as this says no */
+
+    rc = ngx_http_kafka_producer_open(producer);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_kafka_health(&producer->health, &producer->metrics,
+                                   producer->opened);
+    }
+
+    ngx_http_kafka_out_init(&out, r->pool);
+
+    if (rc == NGX_OK) {
+        status = NGX_HTTP_OK;
+        ngx_http_kafka_out(&out, "{\"status\":\"up\",\"producer\":\"%V\"}",
+                           &name);
+
+    } else {
+        status = NGX_HTTP_SERVICE_UNAVAILABLE;
+        ngx_http_kafka_out(&out, "{\"status\":\"down\",\"producer\":\"%V\","
+                           "\"reason\":\"%s", &name,
+                           ngx_http_kafka_status_reason(producer, rc));
+
+        if (rc != NGX_ERROR && producer->trouble) {
+            ngx_http_kafka_out(&out, "\",\"code\":\"%s",
+                               rd_kafka_err2name(producer->trouble));
+        }
+
+        ngx_http_kafka_out(&out, "\"}");
+    }
+
+    return ngx_http_kafka_status_send(r, status, &ngx_http_kafka_status_json,
+                                      &out);
+}
+
+
+static const char *
+ngx_http_kafka_status_reason(ngx_http_kafka_producer_t *producer, ngx_int_t rc)
+{
+    switch (rc) {
+
+    case NGX_ERROR:
+        return producer->closing ? "the worker process is going away"
+                                 : "the client could not be made, the error "
+                                   "log tells why";
+
+    case NGX_AGAIN:
+        return "no broker has been reached yet";
+
+    default:
+        return "no broker is up, the error log tells why";
+    }
+}
+
+
+static ngx_int_t
+ngx_http_kafka_status_begin(ngx_http_request_t *r)
+{
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+
+        if (ngx_http_kafka_status_header(r, "Allow", "GET, HEAD") != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    return ngx_http_discard_request_body(r);
+}
+
+
+static ngx_int_t
+ngx_http_kafka_status_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, ngx_http_kafka_out_t *out)
+{
+    ngx_int_t  rc;
+
+    if (out->failed
+        || ngx_http_kafka_status_header(r, "Cache-Control", "no-store")
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = out->size;
+    r->headers_out.content_type = *type;
+    r->headers_out.content_type_len = type->len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    out->buf->last_buf = (r == r->main);
+    out->buf->last_in_chain = 1;
+
+    return ngx_http_output_filter(r, out->first);
+}
+
+
+static ngx_int_t
+ngx_http_kafka_status_header(ngx_http_request_t *r, const char *name,
+    const char *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value.data = (u_char *) value;
+    h->value.len = ngx_strlen(value);
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_kafka_status_log_handler(ngx_http_request_t *r)
+{
+    ngx_uint_t                  status;
+    ngx_http_kafka_ctx_t       *ctx;
+    ngx_http_kafka_loc_conf_t  *klcf;
+    ngx_http_kafka_producer_t  *producer;
+
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
+    producer = klcf->producer;
+
+    if (producer == NULL) {
+
+        /* an error_page may have led elsewhere */
+
+        ctx = ngx_http_kafka_variables_ctx(r);
+
+        if (ctx == NULL || ctx->producer == NULL) {
+            return NGX_OK;
+        }
+
+        producer = ctx->producer;
+    }
+
+    status = r->err_status ? r->err_status : r->headers_out.status;
+
+    ngx_http_kafka_metrics_open(&producer->metrics, &producer->name);
+    ngx_http_kafka_metrics_request(&producer->metrics, status);
+
+    return NGX_OK;
+}

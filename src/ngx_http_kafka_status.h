@@ -1,0 +1,24 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_STATUS_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_STATUS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+/* the content handlers of kafka_status and kafka_health */
+ngx_int_t ngx_http_kafka_status_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_kafka_status_health_handler(ngx_http_request_t *r);
+
+/* counts requests of produce locations, once their answer is known */
+ngx_int_t ngx_http_kafka_status_log_handler(ngx_http_request_t *r);
+
+
+#endif /* _NGX_HTTP_KAFKA_STATUS_H_INCLUDED_ */
