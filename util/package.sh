@@ -2,10 +2,10 @@
 # Builds Debian's source and binary packages of the module for the Debian that
 # it runs on, and prints the binary one's name; what lintian finds is an error.
 #
-#   util/package.sh            build/package/libnginx-mod-http-kafka_*.deb
-#   util/package.sh --test     then installs, upgrades, removes and purges it in
-#                              a bare Debian; the last line is "N passed, N
-#                              failed"
+#   util/package.sh            builds build/package/libnginx-mod-http-kafka_*.deb
+#   util/package.sh --test     and tries it; the last line is "N passed, N failed"
+#
+# --test installs, uses, upgrades, removes and purges it in a bare Debian.
 #
 # It is built in a copy, as any user; the test needs root.  The bare Debian is
 # made with debootstrap, once, in ${XDG_CACHE_HOME:-~/.cache}/ngx_http_kafka.
@@ -47,7 +47,9 @@ copy_source() {
 lint() {
     local as_root=()
     if [ "$EUID" -eq 0 ]; then as_root=(--allow-root); fi
-    lintian "${as_root[@]}" --info --display-info --pedantic \
+    # It leaves files in the folder for temporary ones.
+    mkdir "$build/tmp"
+    TMPDIR=$build/tmp lintian "${as_root[@]}" --info --display-info --pedantic \
         --fail-on error,warning,info,pedantic \
         --suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog \
         "$build"/*.changes

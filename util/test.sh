@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds with gcc and with clang, checks the style,
-# runs the tests, again under the sanitizers (util/sanitize.sh), and the fuzzers
+# runs the tests, again with the Debian package (util/package.sh), in a static
+# build (util/static.sh), under the sanitizers (util/sanitize.sh), and the fuzzers
 # for a minute (util/fuzz.sh); the last line is "N passed, N failed".
 #
 #   util/test.sh               all of that
@@ -278,6 +279,7 @@ if [ ${#scripts[@]} -gt 0 ]; then
     fi
 fi
 if [ $# -eq 0 ] && [ -z "$quick" ]; then
+    part util/package.sh --test
     part util/static.sh
     part util/sanitize.sh
     part util/fuzz.sh
