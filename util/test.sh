@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds with gcc and with clang, checks the style,
-# runs the tests, again under the sanitizers (util/sanitize.sh), and the fuzzers
+# runs the tests, again with the Debian package (util/package.sh), in a static
+# build (util/static.sh), under the sanitizers (util/sanitize.sh), and the fuzzers
 # for a minute (util/fuzz.sh); the last line is "N passed, N failed".
 #
 #   util/test.sh               all of that
@@ -17,7 +18,8 @@
 #   TEST_LOGS           another folder for what they print
 #   TEST_NGINX_BINARY   /usr/sbin/nginx
 #   TEST_NGINX_LOAD_MODULES
-#                       the module to test, instead of building it
+#                       the module to test, instead of building it; empty when
+#                       it is in the nginx
 #   KAFKA_LIB           see util/kafka
 set -euo pipefail
 
@@ -238,7 +240,7 @@ if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka node); fi
 if ! util/deps.sh "${groups[@]}"; then failed=1; finish; fi
 
 ready=yes
-if [ -z "${TEST_NGINX_LOAD_MODULES:-}" ]; then
+if [ -z "${TEST_NGINX_LOAD_MODULES+set}" ]; then
     export TEST_NGINX_LOAD_MODULES=$build/ngx_http_kafka_module.so
     step build-gcc env CC=gcc BUILD="$build" util/build.sh --no-install ||
         ready=
@@ -277,6 +279,8 @@ if [ ${#scripts[@]} -gt 0 ]; then
     fi
 fi
 if [ $# -eq 0 ] && [ -z "$quick" ]; then
+    part util/package.sh --test
+    part util/static.sh
     part util/sanitize.sh
     part util/fuzz.sh
 fi

@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+"""Another file of the module while nginx runs: which of the two is it that
+runs?
+"""
+
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                '../lib'))
+
+import kafkatest
+
+
+TEXTS = [b'no such route', b'NO SUCH ROUTE']
+
+
+class Upgrade(kafkatest.TestCase):
+    def setUp(self):
+        self.server = kafkatest.Nginx(
+            kafkatest.producer(self.mock().bootstrap),
+            'location /produce { kafka_produce main; }')
+        self.load(kafkatest.MODULES, self.module('old.so', 0))
+        self.start(self.server)
+        self.assertRuns(0)
+
+    def module(self, name, version):
+        """Writes a module that can be told from the other by an error."""
+
+        with open(kafkatest.MODULES, 'rb') as f:
+            code = f.read()
+
+        self.assertIn(TEXTS[0], code)
+        path = os.path.join(self.server.dir, name)
+
+        with open(path + '.new', 'wb') as f:
+            f.write(code.replace(TEXTS[0], TEXTS[version]))
+
+        os.rename(path + '.new', path)
+        return path
+
+    def load(self, old, new):
+        with open(self.server.conf, encoding='utf-8') as f:
+            conf = f.read()
+
+        self.assertIn(f'load_module {old};', conf)
+
+        with open(self.server.conf, 'w', encoding='utf-8') as f:
+            f.write(conf.replace(f'load_module {old};', f'load_module {new};'))
+
+    def assertRuns(self, version):
+        error = self.server.get('/produced').json['error']
+        self.assertTrue(error.startswith(TEXTS[version].decode()), error)
+
+        answer = self.server.get('/produce/upgrade/a')
+        self.assertEqual(answer.status, 200, answer)
+
+    def test_same_name(self):
+        """nginx goes on with what it has loaded, until it is started anew."""
+
+        self.module('old.so', 1)
+        self.server.reload()
+        self.assertRuns(0)
+
+        self.assertEqual(self.server.stop(signal.SIGQUIT), 0)
+        self.server.start()
+        self.assertRuns(1)
+
+    def test_other_name(self):
+        """Its functions call each other, not those of the file before."""
+
+        self.load(os.path.join(self.server.dir, 'old.so'),
+                  self.module('new.so', 1))
+        self.server.reload()
+        self.assertRuns(1)
+
+
+if __name__ == '__main__':
+    kafkatest.unittest.main()
