@@ -166,6 +166,7 @@ run_column() { # name
             KAFKA_VERSION="$kafka" /project/util/test.sh "${tests[@]}" 2>&1 |
             tee "$log/test" | sed -u '$d; s/^/    /' || true
         cp -r "$releases/$release/project/build/test-logs" "$log/logs" || true
+        sed -n 's/.* \.\.\. skipped/    SKIPPED/p' "$log"/logs/*.py.err || true
         read -r good bad < <(sed -nE \
             '$s/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$log/test") ||
             good=0 bad=1
