@@ -47,6 +47,7 @@ static ngx_uint_t ngx_http_kafka_conf_cut(rd_kafka_conf_t *conf,
 static ngx_int_t ngx_http_kafka_conf_set_key(ngx_conf_t *cf,
     ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *value);
 static u_char *ngx_http_kafka_conf_read_file(ngx_conf_t *cf, ngx_str_t *name);
+static ngx_int_t ngx_http_kafka_conf_mock(ngx_http_kafka_conf_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_conf_number(rd_kafka_conf_t *conf,
     const char *name);
 static char *ngx_http_kafka_conf_check(ngx_conf_t *cf,
@@ -556,6 +557,33 @@ done:
 }
 
 
+/* it has every topic; since librdkafka 2.1 only where it may create them */
+
+static ngx_int_t
+ngx_http_kafka_conf_mock(ngx_http_kafka_conf_ctx_t *ctx)
+{
+    ngx_str_t   *names;
+    ngx_uint_t   i;
+
+    if (ngx_http_kafka_conf_number(ctx->conf, "test.mock.num.brokers") <= 0) {
+        return NGX_OK;
+    }
+
+    names = ctx->names.elts;
+
+    for (i = 0; i < ctx->names.nelts; i++) {
+        if (ngx_strcmp(names[i].data, "allow.auto.create.topics") == 0) {
+            return NGX_OK;
+        }
+    }
+
+    return rd_kafka_conf_set(ctx->conf, "allow.auto.create.topics", "true",
+                             NULL, 0)
+           == RD_KAFKA_CONF_OK
+           ? NGX_OK : NGX_ERROR;
+}
+
+
 static ngx_int_t
 ngx_http_kafka_conf_number(rd_kafka_conf_t *conf, const char *name)
 {
@@ -607,6 +635,10 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
                            "kafka producer \"%V\": \"message.timeout.ms\" "
                            "cannot be 0, requests wait that long",
                            &producer->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_kafka_conf_mock(ctx) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

@@ -303,7 +303,9 @@ error $TOPIC-no UNKNOWN_TOPIC_OR_PART
 
 
 === TEST 20: a topic that the ACL refuses
+Kafka tells no partitions of it; some librdkafkas crash where there are any.
 --- mock
+topic $TOPIC-acl 0
 error $TOPIC-acl TOPIC_AUTHORIZATION_FAILED
 --- cases eval
 [
@@ -312,12 +314,13 @@ error $TOPIC-acl TOPIC_AUTHORIZATION_FAILED
     [['POST', '/produce', '[{"topic":"$TOPIC","value":"v"},
         {"topic":"$TOPIC-acl","value":"v"}]'], 403],
 ]
---- no_records: $TOPIC $TOPIC-acl
+--- no_records: $TOPIC
 
 
 
 === TEST 21: the first bad topic decides
 --- mock
+topic $TOPIC-acl 0
 error $TOPIC-acl TOPIC_AUTHORIZATION_FAILED
 error $TOPIC-no UNKNOWN_TOPIC_OR_PART
 --- cases eval

@@ -324,6 +324,8 @@ topic $TOPIC-p 3
 
 
 === TEST 18: the path's topic, and the message's
+--- mock
+topic other 1
 --- cases eval
 [
     [q({"topic":"$TOPIC","value":"a"}), 200],

@@ -135,6 +135,8 @@ Content-Type: application/json
 
 
 === TEST 6: a URI whose raw form names another topic than the normalised one
+--- mock
+topic other 1
 --- cases eval
 [
     [['GET', '/produce/other/../$TOPIC/m'], 400],

@@ -2,7 +2,7 @@
 # Installs the Debian packages that the other scripts need and that are missing.
 #
 #   util/deps.sh GROUP...             groups: build run clang test kafka
-#                                     node source package bench
+#                                     node source package bench matrix
 #   util/deps.sh --missing GROUP...   only prints what is missing, one a line
 #
 # Silent when nothing is missing.  Uses sudo when not root.
@@ -28,8 +28,9 @@ packages() { # group
         bench) echo wrk python3 python3-venv python3-confluent-kafka iproute2 \
                     git golang-go libnginx-mod-http-lua lua-nginx-kafka \
                     lua-cjson ;;
+        matrix) echo debootstrap debian-archive-keyring git iproute2 ;;
         *)     die "no group \"$1\": build, run, clang, test, kafka, node," \
-                   "source, package or bench" ;;
+                   "source, package, bench or matrix" ;;
     esac
 }
 

@@ -591,6 +591,9 @@ RETRIED = {
     'REQUEST_TIMED_OUT': 'maybe',
 }
 
+if confluent_kafka.libversion()[1] >= 0x02040000:
+    RETRIED['INVALID_MSG'] = 'no'
+
 
 class Brokers(MockCase):
     brokers = 3
@@ -603,11 +606,13 @@ class Brokers(MockCase):
                  if not name.startswith('ERR_')]
         self.assertLessEqual({*PERMANENT, *RETRIED}, {*names})
 
+        # a new client's first message takes librdkafka 2.10 up to a second
+
         lanes = 12
         mocks = [self.mock() for _ in range(lanes)]
         server = self.nginx(
             '\n'.join(kafkatest.producer(
-                mock.bootstrap, 'message.timeout.ms 1000')
+                mock.bootstrap, 'message.timeout.ms 2000')
                 .replace('main', f'lane{i}') for i, mock in enumerate(mocks)),
             '\n'.join(f'location /{i}/produce {{ kafka_produce lane{i}; }}'
                       for i in range(lanes)))
@@ -669,12 +674,14 @@ class Brokers(MockCase):
     def test_slow_brokers(self):
         """Each round trip takes a second; a cold worker needs several."""
 
+        # librdkafka 2.14 needs 12 of them
+
         self.slow(1000)
-        server = self.serve()
+        server = self.serve('message.timeout.ms 20000')
         start = time.monotonic()
         waiting = [Waiting(server, f'/produce/t/{i}') for i in range(20)]
         self.assertEqual([w.answer().status for w in waiting], [200] * 20)
-        self.assertLess(time.monotonic() - start, 10)
+        self.assertLess(time.monotonic() - start, 15)
 
         start = time.monotonic()
         self.assertEqual(server.get('/produce/t/20').status, 200)
@@ -737,9 +744,13 @@ class Brokers(MockCase):
 
     def test_no_leader_for_a_while(self):
         self.broker.command('topic lost 1')
-        server = self.serve()
+        server = self.serve('topic.metadata.refresh.interval.ms 100')
         self.warm(server, 'lost')
         self.broker.command('leader lost 0 -1')
+
+        # a request to the old leader would be the end of a newer mock cluster
+
+        time.sleep(1)
         waiting = [Waiting(server, f'/produce/lost/{i}') for i in range(5)]
         time.sleep(1)
         self.broker.command('leader lost 0 2')

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+import unittest
 
 from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME
 
@@ -164,6 +165,22 @@ async function main(url) {
 
 main(process.argv[3]);
 '''
+
+
+def no_http3():
+    """Which of nginx and curl was built without HTTP/3, if any."""
+
+    for command, text in (([kafkatest.NGINX, '-V'], '--with-http_v3_module'),
+                          (['curl', '-V'], 'HTTP3')):
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+        if text not in done.stdout:
+            return os.path.basename(command[0])
+
+    return None
+
+
+NO_HTTP3 = no_http3()
 
 
 class Kafka(kafkatest.TestCase):
@@ -458,6 +475,39 @@ class Kafka(kafkatest.TestCase):
         self.assertEqual([(r.key, r.value) for r in self.read('http2')],
                          [(b'k', b'a//b/c'), (None, big.encode()),
                           (None, b'w'), (None, big.encode()), (None, b'w')])
+
+    @unittest.skipIf(NO_HTTP3, f'no HTTP/3 in {NO_HTTP3}')
+    def test_http3(self):
+        self.kafka.topic('http3')
+        server = kafkatest.Nginx('', '')
+        tls = os.path.join(self.kafka.dir, 'tls')
+        server.write(kafkatest.producer(self.kafka.bootstrap), SERVER + f'''
+        listen 127.0.0.1:{server.port} quic;
+        ssl_certificate {tls}/broker.pem;
+        ssl_certificate_key {tls}/broker.key;
+''')
+        self.start(server)
+        produce = f'https://127.0.0.1:{server.port}/open/produce/http3'
+        h3 = '--http3-only', '-k', '-w', '\n%{http_version} %{http_code}'
+
+        out = server.curl(*h3, f'{produce}/a//b%2Fc?key=k')
+        self.assertRegex(out.decode(), r'^\{"topic":"http3".*\}\n3 200$')
+
+        big = 'v' * 700000
+        body = os.path.join(server.dir, 'body')
+        with open(body, 'w', encoding='ascii') as f:
+            json.dump([{'value': big}, {'value': 'w'}], f)
+
+        out = server.curl(*h3, produce, '-d', '@' + body)
+        self.assertRegex(out.decode(), r'^\[\{.*\},\{.*\}\]\n3 200$')
+
+        out = server.curl(*h3, produce, '-d', '[{"value":1}]')
+        self.assertRegex(out.decode(),
+                         r'^\{"error":".*","status":400\}\n3 400$')
+
+        self.assertEqual([(r.key, r.value) for r in self.read('http3')],
+                         [(b'k', b'a//b/c'), (None, big.encode()),
+                          (None, b'w')])
 
     def test_chunked(self):
         self.kafka.topic('chunked')
