@@ -2,7 +2,7 @@
 # Installs the Debian packages that the other scripts need and that are missing.
 #
 #   util/deps.sh GROUP...             groups: build run clang test kafka
-#                                     node source bench
+#                                     node clients source bench
 #   util/deps.sh --missing GROUP...   only prints what is missing, one a line
 #
 # Silent when nothing is missing.  Uses sudo when not root.
@@ -22,12 +22,14 @@ packages() { # group
                     curl nghttp2-client iproute2 procps ;;
         kafka) echo 'default-jre-headless|openjdk-17-jre-headless' maven openssl ;;
         node)  echo nodejs npm ;;
+        clients) echo curl jq python3 python3-requests python3-venv nodejs npm \
+                    golang-go ;;
         source) echo dpkg-dev valgrind ;;
         bench) echo wrk python3 python3-venv python3-confluent-kafka iproute2 \
                     git golang-go libnginx-mod-http-lua lua-nginx-kafka \
                     lua-cjson ;;
         *)     die "no group \"$1\": build, run, clang, test, kafka, node," \
-                   "source or bench" ;;
+                   "clients, source or bench" ;;
     esac
 }
 
