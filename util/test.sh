@@ -205,8 +205,10 @@ choose() { # file
     esac
 }
 
-# Half a minute for the document, minutes of faults, brokers and reloads each.
-long=(t/e2e/openapi.py t/e2e/life.py t/e2e/faults.py t/e2e/loss.py)
+# Half a minute for the document, a minute for the clients, and minutes of faults,
+# brokers and reloads each.
+long=(t/e2e/openapi.py t/e2e/clients.py t/e2e/life.py t/e2e/faults.py
+      t/e2e/loss.py)
 
 quick=
 case ${1:-} in
