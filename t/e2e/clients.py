@@ -1,8 +1,10 @@
 #!/usr/bin/python3
-"""The examples of docs/clients do what they say, against a real Kafka."""
+"""What docs/clients and docs/moving-from-*.md show is so, with a real Kafka."""
 
+import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,7 +65,7 @@ class Clients(kafkatest.TestCase):
                                'message.timeout.ms 1000'), SERVER)
         with open(os.path.join(self.server.dir, 'users'), 'w',
                   encoding='ascii') as f:
-            f.write(f'me:{{PLAIN}}{PASSWORD}\n')
+            f.write(f'me:{{PLAIN}}{PASSWORD}\nmyuser:{{PLAIN}}mypass\n')
         self.start(self.server)
 
     def command(self, name):
@@ -208,6 +210,54 @@ class Clients(kafkatest.TestCase):
     def test_upstash(self):
         done = self.check_tour('upstash.mjs')
         self.assertIn('topic "no-such-topic" does not exist', done.stderr)
+
+
+    def check_page(self, text, port):
+        """Its commands answer what it shows, but for places and times."""
+
+        blocks = re.findall(r'^```console\n\$ (.*?\n)(\S+)\n```$', text,
+                            re.M | re.S)
+        self.assertEqual(len(blocks), text.count('```console'))
+        self.assertTrue(blocks)
+
+        for command, shown in blocks:
+            done = subprocess.run(
+                ['bash', '-c', command.replace(':8080', f':{port}')],
+                check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            self.assertEqual(masked(json.loads(done.stdout)),
+                             masked(json.loads(shown)), command)
+
+            for entry in json.loads(done.stdout):
+                records = self.read(entry['topic'])
+                self.assertIn((entry['partition'], entry['offset']), records)
+
+    def test_pages(self):
+        pages = glob.glob(f'{kafkatest.ROOT}/docs/moving-from-*.md')
+        self.assertEqual(len(pages), 3)
+
+        for page in pages:
+            with self.subTest(page=page), open(page, encoding='utf-8') as f:
+                self.check_page_of(f.read())
+
+    def check_page_of(self, text):
+        config = re.search(r'^```nginx\n(.*?)\nserver {\n *listen .*?;\n'
+                           r'(.*?)^}\n```$', text, re.M | re.S)
+        server = self.server
+
+        if config:
+            http, inner = config.groups()
+            http = http.replace('127.0.0.1:9092', self.kafka.bootstrap)
+            server = self.nginx(http, inner)
+
+        self.check_page(text, server.port)
+
+
+def masked(entries):
+    """The timestamp stays where the message had one: it is not of now."""
+
+    return [{name: value if name == 'topic' or name == 'timestamp'
+             and value < 1.7e12 else type(value) for name, value in e.items()}
+            for e in entries]
 
 
 def add_tests():
