@@ -2,7 +2,8 @@
 # Installs the Debian packages that the other scripts need and that are missing.
 #
 #   util/deps.sh GROUP...             groups: build run clang test kafka
-#                                     node source package bench matrix
+#                                     node clients browser source package
+#                                     bench matrix
 #   util/deps.sh --missing GROUP...   only prints what is missing, one a line
 #
 # Silent when nothing is missing.  Uses sudo when not root.
@@ -23,6 +24,8 @@ packages() { # group
                     curl nghttp2-client iproute2 procps ;;
         kafka) echo 'default-jre-headless|openjdk-17-jre-headless' maven openssl ;;
         node)  echo nodejs npm ;;
+        clients) echo curl jq python3 python3-requests python3-venv nodejs npm \
+                    golang-go ;;
         source) echo dpkg-dev valgrind ;;
         package) echo build-essential debhelper lintian debootstrap xz-utils ;;
         bench) echo wrk python3 python3-venv python3-confluent-kafka iproute2 \
@@ -30,7 +33,7 @@ packages() { # group
                     lua-cjson ;;
         matrix) echo debootstrap debian-archive-keyring git iproute2 ;;
         *)     die "no group \"$1\": build, run, clang, test, kafka, node," \
-                   "source, package, bench or matrix" ;;
+                   "clients, browser, source, package, bench or matrix" ;;
     esac
 }
 

@@ -207,8 +207,10 @@ choose() { # file
     esac
 }
 
-# Minutes of faults, brokers and reloads each.
-long=(t/e2e/life.py t/e2e/faults.py t/e2e/loss.py)
+# Half a minute for the document, a minute for the clients, and minutes of faults,
+# brokers and reloads each.
+long=(t/e2e/openapi.py t/e2e/clients.py t/e2e/life.py t/e2e/faults.py
+      t/e2e/loss.py)
 
 quick=
 case ${1:-} in
@@ -236,7 +238,7 @@ mkdir -p "$build/clang" "$logs"
 
 groups=(build test)
 if [ $# -eq 0 ]; then groups+=(clang); fi
-if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka node); fi
+if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka node clients); fi
 if ! util/deps.sh "${groups[@]}"; then failed=1; finish; fi
 
 ready=yes
@@ -270,6 +272,9 @@ if [ ${#scripts[@]} -gt 0 ]; then
     if util/kafka fetch && t/e2e/fetch-client.sh >/dev/null &&
         case " ${scripts[*]} " in
             *faults.py*) env -u KAFKA_LIB KAFKA_VERSION=3.9.1 util/kafka fetch ;;
+        esac &&
+        case " ${scripts[*]} " in
+            *openapi.py*) t/e2e/fetch-schemathesis.sh >/dev/null ;;
         esac
     then
         # One at a time: several brokers at once would be slow to answer.
