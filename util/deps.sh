@@ -2,7 +2,7 @@
 # Installs the Debian packages that the other scripts need and that are missing.
 #
 #   util/deps.sh GROUP...             groups: build run clang test kafka
-#                                     node source bench
+#                                     node source bench browser
 #   util/deps.sh --missing GROUP...   only prints what is missing, one a line
 #
 # Silent when nothing is missing.  Uses sudo when not root.
@@ -27,8 +27,9 @@ packages() { # group
         bench) echo wrk python3 python3-venv python3-confluent-kafka iproute2 \
                     git golang-go libnginx-mod-http-lua lua-nginx-kafka \
                     lua-cjson ;;
+        browser) echo chromium chromium-driver openssl ;;
         *)     die "no group \"$1\": build, run, clang, test, kafka, node," \
-                   "source or bench" ;;
+                   "source, bench or browser" ;;
     esac
 }
 
