@@ -205,8 +205,8 @@ choose() { # file
     esac
 }
 
-# Minutes of faults, brokers and reloads each.
-long=(t/e2e/life.py t/e2e/faults.py t/e2e/loss.py)
+# Minutes of faults, brokers and reloads each; a browser, which is large.
+long=(t/e2e/life.py t/e2e/faults.py t/e2e/loss.py t/e2e/browser.py)
 
 quick=
 case ${1:-} in
@@ -235,6 +235,7 @@ mkdir -p "$build/clang" "$logs"
 groups=(build test)
 if [ $# -eq 0 ]; then groups+=(clang); fi
 if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka node); fi
+case " ${scripts[*]} " in *browser.py*) groups+=(browser) ;; esac
 if ! util/deps.sh "${groups[@]}"; then failed=1; finish; fi
 
 ready=yes
