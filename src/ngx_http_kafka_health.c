@@ -92,20 +92,18 @@ ngx_http_kafka_health_hangs(ngx_http_kafka_health_t *health,
     ngx_http_kafka_stats_broker_t *broker)
 {
     uint32_t                         hash;
-    ngx_uint_t                       i;
-    ngx_http_kafka_health_broker_t  *b;
+    ngx_http_kafka_health_broker_t  *b, *last;
 
     hash = ngx_max(ngx_murmur_hash2(broker->data, broker->len), 1);
 
-    for (i = 0; i < NGX_HTTP_KAFKA_METRICS_BROKERS; i++) {
-        b = &health->brokers[i];
+    b = health->brokers;
+    last = b + NGX_HTTP_KAFKA_METRICS_BROKERS;
 
-        if (b->hash == 0 || b->hash == hash) {
-            break;
-        }
+    while (b < last && b->hash && b->hash != hash) {
+        b++;
     }
 
-    if (i == NGX_HTTP_KAFKA_METRICS_BROKERS) {
+    if (b == last) {
         return 0;
     }
 
