@@ -269,6 +269,9 @@ if [ ${#scripts[@]} -gt 0 ]; then
     if util/kafka fetch && t/e2e/fetch-client.sh >/dev/null &&
         case " ${scripts[*]} " in
             *faults.py*) env -u KAFKA_LIB KAFKA_VERSION=3.9.1 util/kafka fetch ;;
+        esac &&
+        case " ${scripts[*]} " in
+            *recipes.py*) t/e2e/fetch-prometheus.sh >/dev/null ;;
         esac
     then
         # One at a time: several brokers at once would be slow to answer.
