@@ -276,6 +276,9 @@ if [ ${#scripts[@]} -gt 0 ]; then
         esac &&
         case " ${scripts[*]} " in
             *openapi.py*) t/e2e/fetch-schemathesis.sh >/dev/null ;;
+        esac &&
+        case " ${scripts[*]} " in
+            *recipes.py*) t/e2e/fetch-prometheus.sh >/dev/null ;;
         esac
     then
         # One at a time: several brokers at once would be slow to answer.

@@ -288,6 +288,28 @@ class Fetch(Browser):
         self.assertEqual(self.values(), [])
 
 
+class Timing(Browser):
+    def test_times_are_shown(self):
+        """Where its tools have them from, and a page may, too."""
+
+        self.recipe('server-timing.conf', self.kafka.topic('timing'))
+        url = f'{SERVER}/produce/timing'
+        self.browser.open(url + '/first')
+
+        answer = self.browser.run(ASK, url,
+                                  {'method': 'POST', 'body': '{"value":"a"}'})
+        self.assertEqual(answer['status'], 200, answer)
+
+        timing = self.browser.run('''
+            return performance.getEntriesByName(arguments[0])[0].serverTiming
+                .map(({ name, duration }) => [name, duration]);''', url)
+        self.assertEqual([name for name, _ in timing], ['parse', 'kafka'])
+        for _, duration in timing:
+            self.assertLess(duration, 10000)
+
+        self.assertEqual(self.values(), ['first', 'a'])
+
+
 class Beacon(Browser):
     """The recipe names the topic: there is one for all tests."""
 

@@ -12,9 +12,11 @@ import subprocess
 import sys
 import time
 import unittest
+import urllib.parse
+import urllib.request
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                                '../lib'))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '../lib'))
 
 import kafkatest
 import recipetest
@@ -268,7 +270,8 @@ class Tokens(RecipeTest):
                                    403, 'forbidden')
 
         for path in ('/produce/orders/../cities',
-                     '/produce/orders%2F..%2Fcities', '//produce/cities', '/produce/./cities'):
+                     '/produce/orders%2F..%2Fcities', '//produce/cities',
+                     '/produce/./cities'):
             with self.subTest(path=path):
                 self.assertIn(self.ask(token(), path, body).status,
                               (400, 403, 405))
@@ -668,6 +671,222 @@ class Clusters(RecipeTest):
             self.assertLess(time.monotonic() - start, 8)
 
         self.assertEqual(self.values('orders'), ['m'])
+
+
+class AccessLog(RecipeTest):
+    files = ('access-log.conf',)
+
+    FIELDS = {'time', 'id', 'address', 'method', 'status', 'request_time',
+              'request_length', 'topic', 'messages', 'bytes', 'partition',
+              'offset', 'parse_time', 'ack_time', 'error'}
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.start(self.recipe())
+        self.count = 0
+
+    def ask(self, *args, **kwargs):
+        """An answer and its line; a request is logged after its answer."""
+
+        answer = self.server.request(*args, **kwargs)
+        self.count += 1
+
+        with open(os.path.join(self.server.dir, 'kafka.log'), 'rb') as f:
+            text = wait_for(
+                lambda: f.seek(0) == 0 and
+                (text := f.read()).count(b'\n') == self.count and text,
+                what=f'{self.count} lines in the log')
+
+        line = json.loads(text.splitlines()[-1])
+        self.assertEqual(set(line), self.FIELDS)
+        self.assertEqual(line['status'], answer.status)
+        self.assertEqual(line['id'], answer.headers['X-Request-Id'])
+        self.assertEqual(line['address'], '127.0.0.1')
+        return answer, line
+
+    def test_success(self):
+        answer, line = self.ask('GET', '/produce/orders/a%22secret?key=k')
+        self.assertProduced(answer, 'orders')
+        self.assertEqual(
+            {name: line[name] for name in ('topic', 'messages', 'bytes',
+                                           'partition', 'offset', 'error')},
+            {'topic': 'orders', 'messages': 1, 'bytes': 9, 'partition': 0,
+             'offset': answer.json['offset'], 'error': ''})
+        self.assertNotIn('secret', json.dumps(line))
+        for name in 'request_time', 'parse_time', 'ack_time':
+            self.assertIsInstance(line[name], float)
+
+        answer, line = self.ask('POST', '/produce/orders',
+                                '[{"value":"b"},{"value":"c"}]')
+        self.assertEqual((line['messages'], line['bytes'], line['partition'],
+                          line['offset']), (2, 2, None, None))
+        self.assertEqual(self.values('orders'), ['a"secret', 'b', 'c'])
+
+    def test_refusal(self):
+        answer, line = self.ask('POST', '/produce/orders', '{"value":1}')
+        self.assertRefused(answer, 400)
+        self.assertEqual(line['error'], answer.json['error'])
+        self.assertIn('"', line['error'])
+        self.assertEqual((line['partition'], line['offset'], line['ack_time']),
+                         (None, None, None))
+
+        for body in (b'[{"value":\xff\x00"}]', b'{"\xff', b'["\xc3", "a\nb"]',
+                     b'{"value":"a"} "\xe2\x82'):
+            answer, line = self.ask('POST', '/produce/orders', body)
+            self.assertRefused(answer, 400)
+            self.assertEqual(line['error'], answer.json['error'])
+
+        for target, status in (('/produce/%ff%22%0a/m', 400),
+                               ('/produce/a/b/../../m', 400),
+                               ('/produce/' + 'v' * 300, 400)):
+            answer, line = self.ask('GET', target)
+            self.assertRefused(answer, status)
+            self.assertEqual((line['messages'], line['ack_time']), (0, None))
+            self.assertEqual(line['error'], answer.json['error'])
+
+        self.assertEqual(self.values('orders'), [])
+
+
+class Prometheus(RecipeTest):
+    """With a Prometheus, which t/e2e/fetch-prometheus.sh fetches."""
+
+    files = ('prometheus/nginx.conf', 'prometheus/prometheus.yml',
+             'prometheus/rules.yml')
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.start(self.recipe())
+        self.assertProduced(self.server.post(
+            '/produce/orders', [{'value': 'a'}, {'value': 'b'}]), 'orders')
+
+    def look(self, path):
+        return self.server.request('GET', path, port=9145)
+
+    def test_who_may_look(self):
+        self.assertIn('kafka_messages_acknowledged_total{producer="main"} 2\n',
+                      self.look('/metrics').body.decode())
+        self.assertIn('main', self.look('/status').json['producers'])
+        wait_for(lambda: self.look('/health').json['status'] == 'up',
+                 what='each worker has reached the broker')
+
+        # neither others, nor anybody on the port for producing
+
+        for path in '/metrics', '/status', '/health':
+            self.server.source = '127.0.0.1'
+            self.assertEqual(self.server.get(path).status, 404)
+            self.server.source = '127.0.0.2'
+            self.assertEqual(self.look(path).status, 403)
+
+        self.assertProduced(self.server.get('/produce/orders/c'), 'orders')
+        self.assertEqual(self.values('orders'), ['a', 'b', 'c'])
+
+    def test_scrape(self):
+        programs = subprocess.run(
+            [os.path.join(HERE, 'fetch-prometheus.sh')], check=True, text=True,
+            stdout=subprocess.PIPE).stdout.strip()
+        text = recipetest.documented(self.files[1])
+
+        for old, new in (('kafka.example.com:9145',
+                          f'127.0.0.1:{self.server.ports[9145]}'),
+                         ('scrape_interval: 15s', 'scrape_interval: 1s')):
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+
+        conf = self.server.put('prometheus.yml', text)
+        self.server.put('rules.yml', recipetest.documented(self.files[2]))
+
+        subprocess.run([f'{programs}/promtool', 'check', 'config', conf],
+                       check=True, capture_output=True)
+        done = subprocess.run([f'{programs}/promtool', 'check', 'metrics'],
+                              input=self.look('/metrics').body, check=False,
+                              capture_output=True)
+        self.assertEqual((done.returncode, done.stderr), (0, b''))
+
+        port = free_port()
+        data = os.path.join(self.server.dir, 'data')
+
+        with open(os.path.join(self.server.dir, 'prometheus.log'), 'wb') as log:
+            process = subprocess.Popen(
+                [f'{programs}/prometheus', f'--config.file={conf}',
+                 f'--storage.tsdb.path={data}',
+                 f'--web.listen-address=127.0.0.1:{port}'],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+
+        def ask(path):
+            with urllib.request.urlopen(f'http://127.0.0.1:{port}/api/v1/'
+                                        + path, timeout=10) as answer:
+                return json.load(answer)['data']
+
+        def query(expression):
+            try:
+                return {r['metric'].get('code', ''): float(r['value'][1])
+                        for r in ask('query?' + urllib.parse.urlencode(
+                            {'query': expression}))['result']}
+            except OSError:
+                return {}       # it starts
+
+        wait_for(lambda: query('up{job="nginx-kafka"}') == {'': 1}, 30,
+                 'nginx is scraped')
+        self.assertEqual(query('kafka_messages_acknowledged_total'), {'': 2})
+        wait_for(lambda: query('sum(kafka_broker_up)').get('', 0) >= 1, 30,
+                 'the broker is seen')
+
+        # what its rules look at is there, when things go wrong
+
+        alerts = {rule['name']: rule['query'] for group in
+                  ask('rules')['groups'] for rule in group['rules']}
+        self.assertEqual(set(alerts), {'KafkaMessagesFail', 'KafkaBrokerDown'})
+        for expression in alerts.values():
+            self.assertEqual(query(expression), {})
+
+        # a counter grows only for one who has seen it before
+
+        failed = 'kafka_messages_failed_total'
+        for count in 1, 2:
+            self.broker.command('fail 0 TOPIC_AUTHORIZATION_FAILED')
+            self.assertRefused(self.server.get('/produce/orders/no'), 403)
+            wait_for(lambda: query(failed) ==
+                     {'TOPIC_AUTHORIZATION_FAILED': count}, 30, 'it fails')
+
+        wait_for(lambda: query(alerts['KafkaMessagesFail']).get(
+            'TOPIC_AUTHORIZATION_FAILED', 0) > 0, 30, 'that it fails is seen')
+
+        self.broker.command('down -1')
+        wait_for(lambda: query(alerts['KafkaBrokerDown']), 30, 'it is down')
+
+
+class ServerTiming(RecipeTest):
+    """t/e2e/browser.py has what a browser shows."""
+
+    files = ('server-timing.conf',)
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.start(self.recipe())
+
+    def test_times(self):
+        self.broker.command('rtt -1 30')
+        answer = self.server.get('/produce/orders/m')
+        self.assertProduced(answer, 'orders')
+
+        parse, ack = re.fullmatch(r'parse;dur=(\d+), kafka;dur=(\d+)',
+                                  answer.headers['Server-Timing']).groups()
+        self.assertLess(int(parse), 1000)
+        self.assertGreaterEqual(int(ack), 29)
+        self.assertEqual(self.values('orders'), ['m'])
+
+    def test_refusal(self):
+        answer = self.server.post('/produce/orders', {'value': 1})
+        self.assertRefused(answer, 400)
+        self.assertNotIn('Server-Timing', answer.headers)
+
+        self.broker.command('fail 0 TOPIC_AUTHORIZATION_FAILED')
+        answer = self.server.get('/produce/orders/m')
+        self.assertRefused(answer, 403)
+        self.assertIn('kafka;dur=', answer.headers['Server-Timing'])
 
 
 class Documentation(unittest.TestCase):
