@@ -542,6 +542,20 @@ ngx_http_kafka_metrics_full(ngx_shm_zone_t *zone)
 
 
 void
+ngx_http_kafka_metrics_rebuilt(ngx_http_kafka_metrics_t *metrics)
+{
+    metrics->cell->counters.rebuilt++;
+
+    /* its sums begin at 0, and may be larger already when they first come */
+
+    if (metrics->seen) {
+        ngx_free(metrics->seen);
+        metrics->seen = NULL;
+    }
+}
+
+
+void
 ngx_http_kafka_metrics_request(ngx_http_kafka_metrics_t *metrics,
     ngx_uint_t status)
 {
@@ -754,7 +768,7 @@ ngx_http_kafka_metrics_brokers_end(ngx_http_kafka_metrics_t *metrics)
 
         for (k = 0; k < NGX_HTTP_KAFKA_STATS_SUMS; k++) {
 
-            /* less than before: it is another client, which began at 0 */
+            /* less than before: the client has made it anew */
 
             if (seen->now[k] >= seen->last[k]) {
                 broker->sum[k] += seen->now[k] - seen->last[k];

@@ -184,6 +184,9 @@ void ngx_http_kafka_metrics_broker(ngx_http_kafka_metrics_t *metrics,
     ngx_http_kafka_stats_broker_t *broker);
 void ngx_http_kafka_metrics_brokers_end(ngx_http_kafka_metrics_t *metrics);
 
+/* the client takes the place of one before it */
+void ngx_http_kafka_metrics_rebuilt(ngx_http_kafka_metrics_t *metrics);
+
 /* an answered request */
 void ngx_http_kafka_metrics_request(ngx_http_kafka_metrics_t *metrics,
     ngx_uint_t status);
@@ -211,15 +214,6 @@ ngx_http_kafka_metrics_tick(ngx_http_kafka_metrics_t *metrics)
     (void) clock_gettime(CLOCK_MONOTONIC, &ts);
 
     metrics->clock = (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-
-/* the client takes the place of one before it */
-
-static ngx_inline void
-ngx_http_kafka_metrics_rebuilt(ngx_http_kafka_metrics_t *metrics)
-{
-    metrics->cell->counters.rebuilt++;
 }
 
 

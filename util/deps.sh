@@ -18,7 +18,7 @@ packages() { # group
     case $1 in
         build) echo gcc libc6-dev make nginx nginx-dev librdkafka-dev libyajl-dev ;;
         run)   echo nginx curl ;;
-        clang) echo clang ;;
+        clang) echo clang libclang-rt-dev ;;
         test)  echo perl libtest-nginx-perl python3 python3-confluent-kafka \
                     python3-prometheus-client kcat \
                     curl nghttp2-client iproute2 procps ;;

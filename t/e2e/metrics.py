@@ -245,6 +245,25 @@ class Metrics(kafkatest.TestCase):
         self.assertEqual(
             Scrape(server).get('kafka_clients_rebuilt_total'), 1)
 
+    def test_brokers_of_a_client_that_is_rebuilt(self):
+        server = self.serve('statistics.interval.ms 100')
+
+        def total(name):
+            return sum(Scrape(server).named(
+                f'kafka_broker_{name}_total').values())
+
+        self.assertEqual(server.get('/produce/metrics/m').status, 200)
+        connects = wait_for(lambda: total('connects'), what='statistics')
+        self.broker.command('fail 0 OUT_OF_ORDER_SEQUENCE_NUMBER 1')
+        server.get('/produce/metrics/fatal')
+
+        # it connects as often as the one before it, and sends more
+
+        wait_for(lambda: server.get('/produce/metrics/m').status == 200, 15,
+                 'a new client works')
+        wait_for(lambda: total('connects') >= 2 * connects,
+                 what='its connections are counted')
+
     def test_the_client_left(self):
         server = self.serve()
         self.assertEqual(server.get('/produce/metrics/warm').status, 200)

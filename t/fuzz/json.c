@@ -39,6 +39,7 @@ volatile ngx_cycle_t  *ngx_cycle;
 volatile ngx_str_t     ngx_cached_err_log_time;
 volatile ngx_msec_t    ngx_current_msec;
 ngx_pid_t              ngx_pid;
+ngx_queue_t            ngx_posted_next_events;
 int                    ngx_argc;
 
 
