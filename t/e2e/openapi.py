@@ -68,6 +68,14 @@ SERVER = '''
         location /away/produce   {{ kafka_produce away; }}
         location /late/produce   {{ kafka_produce late; }}
         location /odd/produce    {{ kafka_produce odd; }}
+
+        location = /status       {{ auth_basic off; error_page 418 /refused;
+                                    kafka_status; }}
+        location = /metrics      {{ auth_basic off; error_page 418 /refused;
+                                    kafka_status prometheus; }}
+        location = /health       {{ auth_basic off; error_page 418 /refused;
+                                    kafka_health main; }}
+        location = /away/health  {{ auth_basic off; kafka_health away; }}
         {guide}
 '''
 
@@ -108,10 +116,10 @@ def with_topics(doc):
     return doc
 
 
-def operations(doc):
+def operations(doc, *tags):
     for path, item in doc['paths'].items():
-        for method in 'get', 'post':
-            if method in item:
+        for method in 'get', 'head', 'post':
+            if method in item and (not tags or item[method]['tags'] == [*tags]):
                 yield path, method.upper(), item[method]
 
 
@@ -164,20 +172,24 @@ class OpenAPI(kafkatest.TestCase):
 
         for path, method, operation in operations(doc):
             for status, answer in operation['responses'].items():
-                content = resolve(doc, answer)['content']['application/json']
-
-                for name, example in content['examples'].items():
-                    with self.subTest(path=path, method=method, name=name):
-                        check(doc, content['schema'], example['value'])
-                        if status != '200':
-                            self.assertEqual(example['value']['status'],
-                                             int(status))
-                    count += 1
+                for content in resolve(doc, answer).get('content', {}).values():
+                    for name, example in content['examples'].items():
+                        with self.subTest(path=path, method=method, name=name):
+                            self.check_example(doc, content['schema'], status,
+                                               example['value'])
+                        count += 1
 
         self.assertGreater(count, 70)
 
+    def check_example(self, doc, schema, status, value):
+        check(doc, schema, value)
+        if 'error' in value and status != '200':
+            self.assertEqual(value['status'], int(status))
+
     def schemathesis(self, doc, *options, **env):
         server = self.serve()[0]
+        kafkatest.wait_for(lambda: server.get('/health').status == 200,
+                           what='Kafka is reached')
         path = os.path.join(server.dir, 'openapi.json')
 
         with open(path, 'w', encoding='utf-8') as f:
@@ -201,7 +213,7 @@ class OpenAPI(kafkatest.TestCase):
             text=True)
 
         self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertRegex(done.stdout, r'\n *Tested: 5\n')
+        self.assertRegex(done.stdout, r'\n *Tested: 11\n')
         for phase in 'Examples', 'Coverage', 'Fuzzing':
             self.assertIn(f'✅ {phase}\n', done.stdout)
 
@@ -225,7 +237,7 @@ class OpenAPI(kafkatest.TestCase):
         many = '{"topic":"cities","value":"v","more":"%s"}' % ('x' * 200000)
         large = 'x' * 2000
 
-        for path, method, operation in operations(doc):
+        for path, method, operation in operations(doc, 'produce'):
             form = path.replace('{topic}', 'cities').replace('{message}', 'v')
             by_path = '{message}' in path
 
@@ -259,21 +271,61 @@ class OpenAPI(kafkatest.TestCase):
                 '504': ask('/late'),
             }
 
-            for status, answer in operation['responses'].items():
-                with self.subTest(path=path, method=method, status=status):
-                    self.check_answer(doc, resolve(doc, answer), status,
-                                      answers[status])
+            self.check_answers(doc, path, method, operation, answers)
+
+            for status, answer in answers.items():
+                if status in operation['responses'] and status != '200':
+                    self.assertEqual(answer.json['status'], int(status))
+                    if status in ('500', '504'):
+                        self.assertIn('results', answer.json)
+
+    def test_each_status_for_operators(self):
+        doc = document()
+        server, _, odd = self.serve()
+        odd.command('fail 0 INVALID_REQUIRED_ACKS 1000')
+
+        # so that there is something of everything to tell
+
+        for path in '', '/odd':
+            server.get(path + '/produce/cities/v', headers=USER)
+
+        def producers():
+            return server.get('/status').json['producers']
+
+        kafkatest.wait_for(
+            lambda: all('round_trip_seconds' in broker
+                        for broker in producers()['main']['brokers'] or [{}])
+            and producers()['away']['brokers'],
+            what='statistics')
+        self.assertTrue(producers()['odd']['messages_failed'])
+
+        for path, method, operation in operations(doc, 'operate'):
+            def ask(prefix='', method=method, path=path):
+                return server.request(method, prefix + path)
+
+            answers = {'200': ask(), '405': ask(method='PUT')}
+            if path == '/health':
+                answers['503'] = ask('/away')
+
+            self.check_answers(doc, path, method, operation, answers)
+
+    def check_answers(self, doc, path, method, operation, answers):
+        for status, answer in operation['responses'].items():
+            with self.subTest(path=path, method=method, status=status):
+                self.check_answer(doc, resolve(doc, answer), status,
+                                  answers[status])
 
     def check_answer(self, doc, documented, status, answer):
         self.assertEqual(answer.status, int(status), answer)
-        self.assertEqual(answer.headers['Content-Type'], 'application/json')
-        check(doc, documented['content']['application/json']['schema'],
-              answer.json)
 
-        if status != '200':
-            self.assertEqual(answer.json['status'], int(status))
-        if status in ('500', '504'):
-            self.assertIn('results', answer.json)
+        if 'content' not in documented:
+            self.assertEqual(answer.body, b'')
+            self.assertGreater(int(answer.headers['Content-Length']), 0)
+
+        for kind, content in documented.get('content', {}).items():
+            self.assertEqual(answer.headers['Content-Type'], kind)
+            check(doc, content['schema'], answer.json
+                  if kind == 'application/json' else answer.body.decode())
 
         for name, header in documented.get('headers', {}).items():
             header = resolve(doc, header)
