@@ -170,8 +170,9 @@ class Demo(kafkatest.TestCase):
         self.assertIn('<b id=b>', line)
         self.assertFalse(self.browser.run(
             'return document.querySelector("b") !== null'))
-        done = subprocess.run(['bash', '-c', line.replace('curl ', 'curl -s ', 1)],
-                              stdout=subprocess.PIPE, check=True)
+        line = line.replace('curl ', 'curl -s ', 1)
+        done = subprocess.run(['bash', '-c', line], stdout=subprocess.PIPE,
+                              check=True)
         self.assertEqual([m['offset'] for m in json.loads(done.stdout)],
                          [4, 5, 6])
         self.wait_for_counter('Messages acknowledged', '7')
@@ -179,7 +180,11 @@ class Demo(kafkatest.TestCase):
         self.assertEqual(
             [(r.key, r.value.decode()) for r in self.records('cities')],
             [(b'city', 'Ankara')] + [(b'city', "it's <b id=b>é</b>\n2")] * 6)
-        self.assertEqual(self.browser.console(), [])
+
+        # what the browser's own first page says aside
+
+        self.assertEqual([line for line in self.browser.console()
+                          if not line.startswith('chrome://')], [])
 
     def test_errors(self):
         status, answer = self.send(topic='no such name')
@@ -218,7 +223,7 @@ class Demo(kafkatest.TestCase):
             const before = polls();
             await new Promise(resolve => setTimeout(resolve, 4000));
             return [before, polls()];''')
-        self.assertLessEqual(after, before + 1)     # it may have been on its way
+        self.assertLessEqual(after, before + 1)     # one was on its way
 
         self.window('maximize')
         wait_for(lambda: self.browser.run(POLLS) >= after + 2,
@@ -234,12 +239,12 @@ class Demo(kafkatest.TestCase):
                 e => e.type !== "submit" && !e.labels.length).length''')
         self.assertEqual(unlabelled, 0)
 
-        self.send(topic='cities', key='city', value='Istanbul', count=3)
-        self.wait_for_counter('Messages acknowledged', '3')
+        self.send(topic='cities', key='city', value='Istanbul', count=2)
+        self.wait_for_counter('Messages acknowledged', '2')
         self.send(topic='no such city')
         self.wait_for_counter('Requests, 400', '1')
         self.send(topic='cities')
-        self.wait_for_counter('Messages acknowledged', '6')
+        self.wait_for_counter('Messages acknowledged', '4')
 
         seen = set()
         for scheme in ('dark', 'light'):
@@ -256,6 +261,9 @@ class Demo(kafkatest.TestCase):
         self.assertEqual(len(seen), 2)
 
         if SCREENSHOT:
+            self.cdp('Emulation.setScrollbarsHidden', hidden=True)
+            self.cdp('Emulation.setDeviceMetricsOverride', width=960,
+                     height=670, deviceScaleFactor=1, mobile=False)
             with open(SCREENSHOT, 'wb') as f:
                 f.write(self.browser.screenshot())
 
