@@ -54,11 +54,14 @@ flock 9
 # features that nginx has would not be found.
 warnings="-Wall -Wextra -Werror -Wno-unused-parameter"
 
-# Debian's own flags.
-cc_opt=$(dpkg-buildflags --get CFLAGS 2>/dev/null || echo -g -O2)
-cc_opt+=" $(dpkg-buildflags --get CPPFLAGS 2>/dev/null || true)"
+# Debian's own flags.  The current folder is in them: always the same one, or
+# what was built from another would be built again.
+flags() { (cd "$root" && dpkg-buildflags --get "$1" 2>/dev/null); }
+
+cc_opt=$(flags CFLAGS || echo -g -O2)
+cc_opt+=" $(flags CPPFLAGS || true)"
 cc_opt+=" -fPIC ${CC_OPT:-}"
-ld_opt="$(dpkg-buildflags --get LDFLAGS 2>/dev/null || true) ${LD_OPT:-}"
+ld_opt="$(flags LDFLAGS || true) ${LD_OPT:-}"
 
 # The options that nginx itself was built with: a module must match them.
 NGX_CONF_FLAGS=(--with-compat --with-threads)

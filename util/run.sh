@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the module and runs it in Debian's nginx, in the foreground, on
-# 127.0.0.1.  Ctrl-C ends it.
+# 127.0.0.1, with a page to try it from.  Ctrl-C ends it.
 #
 #   util/run.sh [--port N] [--kafka HOST:PORT[,HOST:PORT...]] [--topic NAME]
 #
@@ -41,6 +41,7 @@ trap 'rm -rf "$tmp"' EXIT
 chmod 755 "$tmp"
 
 echo 'myuser:{PLAIN}mypass' >"$tmp/users"
+cp "$root/util/demo/index.html" "$tmp/index.html"
 
 if [ -n "$kafka" ]; then
     property="bootstrap.servers $kafka"
@@ -81,6 +82,28 @@ http {
             auth_basic Kafka;
             auth_basic_user_file $tmp/users;
             kafka_produce main;
+        }
+
+        location = / {
+            root $tmp;
+            default_type text/html;
+            charset utf-8;
+            add_header Cache-Control no-cache;
+            try_files /index.html =404;
+        }
+
+        # The page asks each second.
+        location = /status {
+            access_log off;
+            kafka_status;
+        }
+
+        location = /metrics {
+            kafka_status prometheus;
+        }
+
+        location = /health {
+            kafka_health main;
         }
     }
 }
@@ -125,6 +148,8 @@ END
 }
 
 if [ -s "$tmp/nginx.pid" ] && [ -z "$stopping" ]; then
+    echo
+    echo "Open in a browser: http://127.0.0.1:$port/"
     echo
     if [ -n "$kafka" ]; then
         echo "nginx produces to Kafka at $kafka. Topics are not created:"

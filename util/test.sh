@@ -209,8 +209,8 @@ choose() { # file
 
 # Half a minute for the document, a minute for the clients, minutes of faults,
 # brokers and reloads each; a browser, which is large.
-long=(t/e2e/openapi.py t/e2e/clients.py t/e2e/browser.py t/e2e/life.py
-      t/e2e/faults.py t/e2e/loss.py)
+long=(t/e2e/openapi.py t/e2e/clients.py t/e2e/browser.py t/e2e/demo.py
+      t/e2e/life.py t/e2e/faults.py t/e2e/loss.py)
 
 quick=
 case ${1:-} in
@@ -239,7 +239,7 @@ mkdir -p "$build/clang" "$logs"
 groups=(build test)
 if [ $# -eq 0 ]; then groups+=(clang); fi
 if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka node clients); fi
-case " ${scripts[*]} " in *browser.py*) groups+=(browser) ;; esac
+case " ${scripts[*]} " in *browser.py*|*demo.py*) groups+=(browser) ;; esac
 if ! util/deps.sh "${groups[@]}"; then failed=1; finish; fi
 
 ready=yes
