@@ -238,7 +238,8 @@ mkdir -p "$build/clang" "$logs"
 
 groups=(build test)
 if [ $# -eq 0 ]; then groups+=(clang); fi
-if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka node clients); fi
+if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka node); fi
+case " ${scripts[*]} " in *openapi.py*|*clients.py*) groups+=(clients) ;; esac
 case " ${scripts[*]} " in *browser.py*) groups+=(browser) ;; esac
 if ! util/deps.sh "${groups[@]}"; then failed=1; finish; fi
 
