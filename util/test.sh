@@ -5,7 +5,8 @@
 # for a minute (util/fuzz.sh); the last line is "N passed, N failed".
 #
 #   util/test.sh               all of that
-#   util/test.sh --quick       without sanitizers, fuzzers and the long tests
+#   util/test.sh --quick       without the package, the static build, sanitizers,
+#                              fuzzers and the long tests
 #   util/test.sh FILE...       only these files of t/ or t/e2e/, built with gcc
 #
 # What fails soon comes first.  One part runs after another: what fuzzes beside
