@@ -51,8 +51,6 @@ static ngx_int_t ngx_http_kafka_handler_refuse(ngx_http_request_t *r,
     ngx_uint_t status, const char *text);
 static ngx_int_t ngx_http_kafka_handler_fail(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_uint_t status);
-static ngx_int_t ngx_http_kafka_handler_header(ngx_http_request_t *r,
-    const char *name, const char *value);
 
 
 ngx_int_t
@@ -808,7 +806,7 @@ ngx_http_kafka_handler_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_kafka_handler_header(ngx_http_request_t *r, const char *name,
     const char *value)
 {

@@ -84,7 +84,8 @@ ngx_http_kafka_health_broker(void *data, ngx_http_kafka_stats_broker_t *broker)
 
 /*
  * librdkafka takes a broker for one that is up as long as the connection
- * lasts: a minute, by default, after it stopped to answer.
+ * lasts: a minute, by default, after it stopped to answer.  Newer ones have two
+ * of one name, the bootstrap server and the broker that was learned there.
  */
 
 static ngx_uint_t
@@ -99,7 +100,10 @@ ngx_http_kafka_health_hangs(ngx_http_kafka_health_t *health,
     b = health->brokers;
     last = b + NGX_HTTP_KAFKA_METRICS_BROKERS;
 
-    while (b < last && b->hash && b->hash != hash) {
+    while (b < last
+           && b->hash
+           && (b->hash != hash || b->id != broker->id))
+    {
         b++;
     }
 
@@ -112,6 +116,7 @@ ngx_http_kafka_health_hangs(ngx_http_kafka_health_t *health,
         || broker->received != b->received)
     {
         b->hash = hash;
+        b->id = broker->id;
         b->received = broker->received;
         b->since = ngx_current_msec;
     }

@@ -23,6 +23,7 @@
 
 typedef struct {
     uint32_t                     hash;       /* of its name, 0: none */
+    int64_t                      id;
     uint64_t                     received;
     ngx_msec_t                   since;
 } ngx_http_kafka_health_broker_t;

@@ -20,8 +20,6 @@ static void ngx_http_kafka_json_topics(ngx_http_kafka_out_t *out,
     ngx_http_kafka_metrics_sum_t *sum);
 static void ngx_http_kafka_json_broker(ngx_http_kafka_out_t *out,
     ngx_http_kafka_metrics_broker_sum_t *broker);
-static void ngx_http_kafka_json_string(ngx_http_kafka_out_t *out,
-    ngx_str_t *text);
 
 
 void
@@ -249,7 +247,7 @@ ngx_http_kafka_json_broker(ngx_http_kafka_out_t *out,
 }
 
 
-static void
+void
 ngx_http_kafka_json_string(ngx_http_kafka_out_t *out, ngx_str_t *text)
 {
     size_t     escape;

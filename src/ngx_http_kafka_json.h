@@ -18,5 +18,8 @@
 void ngx_http_kafka_json(ngx_http_kafka_out_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot, size_t max_memory);
 
+/* a string, in quotes, with what JSON cannot have escaped */
+void ngx_http_kafka_json_string(ngx_http_kafka_out_t *out, ngx_str_t *text);
+
 
 #endif /* _NGX_HTTP_KAFKA_JSON_H_INCLUDED_ */

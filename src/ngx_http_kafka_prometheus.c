@@ -5,10 +5,8 @@
 
 
 #include <ngx_http_kafka_prometheus.h>
-#include <ngx_http_kafka_module.h>
 
 
-#define NGX_HTTP_KAFKA_PROMETHEUS_NUMBER   0
 #define NGX_HTTP_KAFKA_PROMETHEUS_SECONDS  1
 #define NGX_HTTP_KAFKA_PROMETHEUS_STATUS   2
 #define NGX_HTTP_KAFKA_PROMETHEUS_ERROR    3
@@ -21,7 +19,7 @@ typedef struct {
     const char                  *type;
     const char                  *help;
     size_t                       offset;
-    ngx_uint_t                   kind;
+    ngx_uint_t                   kind;       /* 0: a number as it is */
 } ngx_http_kafka_prometheus_t;
 
 

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_status.h>
+#include <ngx_http_kafka_handler.h>
 #include <ngx_http_kafka_json.h>
 #include <ngx_http_kafka_module.h>
 #include <ngx_http_kafka_prometheus.h>
@@ -16,8 +17,6 @@ static const char *ngx_http_kafka_status_reason(
     ngx_http_kafka_producer_t *producer, ngx_int_t rc);
 static ngx_int_t ngx_http_kafka_status_send(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *type, ngx_http_kafka_out_t *out);
-static ngx_int_t ngx_http_kafka_status_header(ngx_http_request_t *r,
-    const char *name, const char *value);
 
 
 static ngx_str_t  ngx_http_kafka_status_json = ngx_string("application/json");
@@ -76,7 +75,6 @@ ngx_int_t
 ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;
-    ngx_str_t                   name;
     ngx_uint_t                  status;
     ngx_http_kafka_out_t        out;
     ngx_http_kafka_loc_conf_t  *klcf;
@@ -89,15 +87,6 @@ ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
 
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
     producer = klcf->health;
-
-    name.len = producer->name.len + ngx_escape_json(NULL, producer->name.data,
-                                                    producer->name.len);
-    name.data = ngx_pnalloc(r->pool, ngx_max(name.len, 1));
-    if (name.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    (void) ngx_escape_json(name.data, producer->name.data, producer->name.len);
 
     /* no request may come to make the client anew, as long as this says no */
 
@@ -112,22 +101,23 @@ ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
 
     if (rc == NGX_OK) {
         status = NGX_HTTP_OK;
-        ngx_http_kafka_out(&out, "{\"status\":\"up\",\"producer\":\"%V\"}",
-                           &name);
+        ngx_http_kafka_out(&out, "{\"status\":\"up\",\"producer\":");
+        ngx_http_kafka_json_string(&out, &producer->name);
 
     } else {
         status = NGX_HTTP_SERVICE_UNAVAILABLE;
-        ngx_http_kafka_out(&out, "{\"status\":\"down\",\"producer\":\"%V\","
-                           "\"reason\":\"%s", &name,
+        ngx_http_kafka_out(&out, "{\"status\":\"down\",\"producer\":");
+        ngx_http_kafka_json_string(&out, &producer->name);
+        ngx_http_kafka_out(&out, ",\"reason\":\"%s\"",
                            ngx_http_kafka_status_reason(producer, rc));
 
         if (rc != NGX_ERROR && producer->trouble) {
-            ngx_http_kafka_out(&out, "\",\"code\":\"%s",
+            ngx_http_kafka_out(&out, ",\"code\":\"%s\"",
                                rd_kafka_err2name(producer->trouble));
         }
-
-        ngx_http_kafka_out(&out, "\"}");
     }
+
+    ngx_http_kafka_out(&out, "}");
 
     return ngx_http_kafka_status_send(r, status, &ngx_http_kafka_status_json,
                                       &out);
@@ -158,7 +148,7 @@ ngx_http_kafka_status_begin(ngx_http_request_t *r)
 {
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
 
-        if (ngx_http_kafka_status_header(r, "Allow", "GET, HEAD") != NGX_OK) {
+        if (ngx_http_kafka_handler_header(r, "Allow", "GET, HEAD") != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
@@ -176,7 +166,7 @@ ngx_http_kafka_status_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_int_t  rc;
 
     if (out->failed
-        || ngx_http_kafka_status_header(r, "Cache-Control", "no-store")
+        || ngx_http_kafka_handler_header(r, "Cache-Control", "no-store")
            != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -197,30 +187,6 @@ ngx_http_kafka_status_send(ngx_http_request_t *r, ngx_uint_t status,
     out->buf->last_in_chain = 1;
 
     return ngx_http_output_filter(r, out->first);
-}
-
-
-static ngx_int_t
-ngx_http_kafka_status_header(ngx_http_request_t *r, const char *name,
-    const char *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value.data = (u_char *) value;
-    h->value.len = ngx_strlen(value);
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
-
-    return NGX_OK;
 }
 
 

@@ -109,6 +109,8 @@ ngx_http_kafka_variables_keep(ngx_http_kafka_ctx_t *ctx)
         facts->offset = record->offset;
     }
 
+    ngx_str_null(&facts->topic);
+
     /* the path's topic needs no copy */
 
     if (ctx->route.topic.len == 0 && batch->targets && !batch->targets->next) {

@@ -26,12 +26,12 @@ packages() { # group
         node)  echo nodejs npm ;;
         clients) echo curl jq python3 python3-requests python3-venv nodejs npm \
                     golang-go ;;
+        browser) echo chromium chromium-driver openssl ;;
         source) echo dpkg-dev valgrind ;;
         package) echo build-essential debhelper lintian debootstrap xz-utils ;;
         bench) echo wrk python3 python3-venv python3-confluent-kafka iproute2 \
                     git golang-go libnginx-mod-http-lua lua-nginx-kafka \
                     lua-cjson ;;
-        browser) echo chromium chromium-driver openssl ;;
         matrix) echo debootstrap debian-archive-keyring git iproute2 ;;
         *)     die "no group \"$1\": build, run, clang, test, kafka, node," \
                    "clients, browser, source, package, bench or matrix" ;;

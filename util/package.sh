@@ -29,6 +29,12 @@ check_version() {
     if [ "${head/ - unreleased/\~dev}" != "$upstream" ]; then
         die "debian/changelog is of $upstream, CHANGELOG.md of $head"
     fi
+    if ! grep -q "VERSION  *\"${upstream%\~dev}\"" src/ngx_http_kafka_module.h ||
+        ! grep -q "^  version: ${upstream%\~dev}\$" docs/openapi.yaml
+    then
+        die "src/ngx_http_kafka_module.h or docs/openapi.yaml is not of" \
+            "$upstream"
+    fi
 }
 
 # All files of the project, with the same time each time.
@@ -148,7 +154,7 @@ test_package() {
     mkdir -p "$cache"
     exec 8>"$bare.lock"
     flock 8
-    if ! "$0" --bare >"$build/bare.log" 2>&1; then
+    if ! util/package.sh --bare >"$build/bare.log" 2>&1; then
         tail -n 20 "$build/bare.log"
         not_run "for want of a bare Debian: build/package/bare.log"
     fi
@@ -190,7 +196,7 @@ esac
 rm -rf "$build"
 mkdir -p "$build"
 passed=0 failed=0
-if "$0" --make >"$build/build.log" 2>&1; then
+if util/package.sh --make >"$build/build.log" 2>&1; then
     passed=1
 else
     tail -n 40 "$build/build.log"

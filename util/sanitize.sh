@@ -174,7 +174,7 @@ run() { # kind
     mkdir -p "$logs"
 
     echo "$kind:"
-    if ! "$0" --build "$kind" >"$logs/build.log" 2>&1; then
+    if ! util/sanitize.sh --build "$kind" >"$logs/build.log" 2>&1; then
         tail -n 40 "$logs/build.log"
         echo "FAILED  $kind: nginx or the module could not be built:" \
             "${logs#"$root"/}/build.log"

@@ -83,7 +83,7 @@ if [ -n "$only_build" ]; then
 fi
 
 echo "static:"
-if ! "$0" --build >"$build/build.log" 2>&1; then
+if ! util/static.sh --build >"$build/build.log" 2>&1; then
     tail -n 40 "$build/build.log"
     echo "FAILED  static: it could not be built: build/static/build.log"
     echo "0 passed, 1 failed"

@@ -5,7 +5,8 @@
 # for a minute (util/fuzz.sh); the last line is "N passed, N failed".
 #
 #   util/test.sh               all of that
-#   util/test.sh --quick       without sanitizers, fuzzers and the long tests
+#   util/test.sh --quick       without the package, the static build, sanitizers,
+#                              fuzzers and the long tests
 #   util/test.sh FILE...       only these files of t/ or t/e2e/, built with gcc
 #
 # What fails soon comes first.  One part runs after another: what fuzzes beside
@@ -238,7 +239,8 @@ mkdir -p "$build/clang" "$logs"
 
 groups=(build test)
 if [ $# -eq 0 ]; then groups+=(clang); fi
-if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka node clients); fi
+if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka node); fi
+case " ${scripts[*]} " in *openapi.py*|*clients.py*) groups+=(clients) ;; esac
 case " ${scripts[*]} " in *browser.py*|*demo.py*) groups+=(browser) ;; esac
 if ! util/deps.sh "${groups[@]}"; then failed=1; finish; fi
 

@@ -118,7 +118,8 @@ func Get(topic, message string, query url.Values) (Outcome, error) {
 	if len(query) > 0 {
 		address += "?" + query.Encode()
 	}
-	return outcome, do(http.MethodGet, address, nil, &outcome)
+	err := do(http.MethodGet, address, nil, &outcome)
+	return outcome, err
 }
 
 // Post sends messages to a topic or, if that is empty, to those they name.
@@ -128,7 +129,8 @@ func Post(topic string, messages ...Message) ([]Outcome, error) {
 	if topic != "" {
 		address += "/" + url.PathEscape(topic)
 	}
-	return outcomes, do(http.MethodPost, address, messages, &outcomes)
+	err := do(http.MethodPost, address, messages, &outcomes)
+	return outcomes, err
 }
 
 // PostAll sends messages, and again those that failed and may yet succeed.  A

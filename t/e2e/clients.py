@@ -211,7 +211,6 @@ class Clients(kafkatest.TestCase):
         done = self.check_tour('upstash.mjs')
         self.assertIn('topic "no-such-topic" does not exist', done.stderr)
 
-
     def check_page(self, text, port):
         """Its commands answer what it shows, but for places and times."""
 

@@ -99,7 +99,8 @@ def wrk(url, load, seconds):
     # would not preempt what it waits for, so it must not here, either
 
     process = subprocess.Popen(
-        ['chrt', '--batch', '0', 'wrk', '-t1', f'-c{load.connections}', '-d60', '--timeout', '30s',
+        ['chrt', '--batch', '0',
+         'wrk', '-t1', f'-c{load.connections}', '-d60', '--timeout', '30s',
          '-s', os.path.join(HERE, 'post.lua'), url, '--', body_file(load)],
         stdout=subprocess.PIPE, text=True)
 
