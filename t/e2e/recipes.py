@@ -838,7 +838,7 @@ class Prometheus(RecipeTest):
 
         alerts = {rule['name']: rule['query'] for group in
                   ask('rules')['groups'] for rule in group['rules']}
-        self.assertEqual(set(alerts), {'KafkaMessagesFail', 'KafkaBrokerDown'})
+        self.assertEqual(set(alerts), {'KafkaMessagesFail', 'KafkaBrokersDown'})
         for expression in alerts.values():
             self.assertEqual(query(expression), {})
 
@@ -855,7 +855,7 @@ class Prometheus(RecipeTest):
             'TOPIC_AUTHORIZATION_FAILED', 0) > 0, 30, 'that it fails is seen')
 
         self.broker.command('down -1')
-        wait_for(lambda: query(alerts['KafkaBrokerDown']), 30, 'it is down')
+        wait_for(lambda: query(alerts['KafkaBrokersDown']), 30, 'it is down')
 
 
 class ServerTiming(RecipeTest):
