@@ -199,6 +199,8 @@ GET /other/topic/m
         if ($kafka_closed) { return 403; }
         kafka_produce main;
     }
+--- mock
+topic variables-closed 1
 --- request eval
 ["GET /produce/variables-13/m", "GET /produce/variables-closed/m",
  "GET /produce/variables-%63losed/m", "GET /produce/variables-13/variables-closed"]

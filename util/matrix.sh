@@ -114,6 +114,7 @@ prepare() { # release
     copy_project "$releases/$1"
     inside "$releases/$1" -- /project/util/deps.sh \
         build test clang kafka node
+    inside "$releases/$1" -- /project/t/e2e/fetch-prometheus.sh
 }
 
 # Prints the version of Kafka that a name stands for, once it was fetched.
