@@ -302,6 +302,10 @@ ngx_http_kafka_produce_directive(ngx_conf_t *cf, ngx_command_t *cmd,
         return "is duplicate";
     }
 
+    if (klcf->status || klcf->health) {
+        return "needs a location of its own";
+    }
+
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (clcf->name.len == 0 || clcf->name.data[0] != '/'
@@ -343,6 +347,10 @@ ngx_http_kafka_status_directive(ngx_conf_t *cf, ngx_command_t *cmd,
         return "is duplicate";
     }
 
+    if (klcf->producer || klcf->health) {
+        return "needs a location of its own";
+    }
+
     klcf->status = NGX_HTTP_KAFKA_STATUS_JSON;
 
     if (cf->args->nelts == 2) {
@@ -375,6 +383,10 @@ ngx_http_kafka_health_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 
     if (klcf->health) {
         return "is duplicate";
+    }
+
+    if (klcf->producer || klcf->status) {
+        return "needs a location of its own";
     }
 
     kmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_kafka_module);
