@@ -367,3 +367,13 @@ must be "json" or "prometheus"
 --- must_die: 1
 --- error_log
 "kafka_produce" directive needs a location of its own
+
+
+
+=== TEST 26: a name that JSON cannot hold
+--- http_config eval
+"kafka_producer \"a\xff\" { bootstrap.servers 127.0.0.1:9; }"
+--- config
+--- must_die: 1
+--- error_log
+"kafka_producer" directive has a name that is not UTF-8
