@@ -28,6 +28,7 @@ static char *ngx_http_kafka_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_kafka_producer_directive(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+static ngx_uint_t ngx_http_kafka_utf8(ngx_str_t *text);
 static char *ngx_http_kafka_produce_directive(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_kafka_status_directive(ngx_conf_t *cf,
@@ -279,12 +280,47 @@ ngx_http_kafka_producer_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
 
+    /* status would be neither JSON nor Prometheus's text */
+
+    if (!ngx_http_kafka_utf8(&value[1])) {
+        return "has a name that is not UTF-8";
+    }
+
     producer = ngx_http_kafka_conf_producer(cf, &kmcf->producers, &value[1]);
     if (producer == NULL) {
         return NGX_CONF_ERROR;
     }
 
     return ngx_http_kafka_conf_block(cf, producer);
+}
+
+
+static ngx_uint_t
+ngx_http_kafka_utf8(ngx_str_t *text)
+{
+    u_char    *p, *last;
+    uint32_t   ch;
+
+    p = text->data;
+    last = p + text->len;
+
+    while (p < last) {
+
+        if (*p < 0x80) {
+            p++;
+            continue;
+        }
+
+        ch = ngx_utf8_decode(&p, last - p);
+
+        /* a surrogate is no character */
+
+        if (ch > 0x10ffff || (ch >= 0xd800 && ch <= 0xdfff)) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
@@ -300,6 +336,10 @@ ngx_http_kafka_produce_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 
     if (klcf->producer) {
         return "is duplicate";
+    }
+
+    if (klcf->status || klcf->health) {
+        return "needs a location of its own";
     }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -343,6 +383,10 @@ ngx_http_kafka_status_directive(ngx_conf_t *cf, ngx_command_t *cmd,
         return "is duplicate";
     }
 
+    if (klcf->producer || klcf->health) {
+        return "needs a location of its own";
+    }
+
     klcf->status = NGX_HTTP_KAFKA_STATUS_JSON;
 
     if (cf->args->nelts == 2) {
@@ -375,6 +419,10 @@ ngx_http_kafka_health_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 
     if (klcf->health) {
         return "is duplicate";
+    }
+
+    if (klcf->producer || klcf->status) {
+        return "needs a location of its own";
     }
 
     kmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_kafka_module);

@@ -340,3 +340,40 @@ must be "json" or "prometheus"
 --- must_die: 1
 --- error_log
 "kafka_status_zone" directive is too small
+
+
+
+=== TEST 23: two at one place, of which an "if" would take another one
+--- config
+    location /produce { kafka_produce main; kafka_status; }
+--- must_die: 1
+--- error_log
+"kafka_status" directive needs a location of its own
+
+
+
+=== TEST 24: health beside status
+--- config
+    location = /status { kafka_status; kafka_health main; }
+--- must_die: 1
+--- error_log
+"kafka_health" directive needs a location of its own
+
+
+
+=== TEST 25: messages beside health
+--- config
+    location /produce { kafka_health main; kafka_produce main; }
+--- must_die: 1
+--- error_log
+"kafka_produce" directive needs a location of its own
+
+
+
+=== TEST 26: a name that JSON cannot hold
+--- http_config eval
+"kafka_producer \"a\xff\" { bootstrap.servers 127.0.0.1:9; }"
+--- config
+--- must_die: 1
+--- error_log
+"kafka_producer" directive has a name that is not UTF-8
