@@ -47,7 +47,8 @@ static ngx_uint_t ngx_http_kafka_conf_cut(rd_kafka_conf_t *conf,
 static ngx_int_t ngx_http_kafka_conf_set_key(ngx_conf_t *cf,
     ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *value);
 static u_char *ngx_http_kafka_conf_read_file(ngx_conf_t *cf, ngx_str_t *name);
-static ngx_int_t ngx_http_kafka_conf_mock(ngx_http_kafka_conf_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_conf_mock(ngx_conf_t *cf,
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_conf_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_conf_number(rd_kafka_conf_t *conf,
     const char *name);
 static char *ngx_http_kafka_conf_check(ngx_conf_t *cf,
@@ -560,27 +561,47 @@ done:
 /* it has every topic; since librdkafka 2.1 only where it may create them */
 
 static ngx_int_t
-ngx_http_kafka_conf_mock(ngx_http_kafka_conf_ctx_t *ctx)
+ngx_http_kafka_conf_mock(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_conf_ctx_t *ctx)
 {
     ngx_str_t   *names;
-    ngx_uint_t   i;
+    ngx_uint_t   i, auto_create;
 
     if (ngx_http_kafka_conf_number(ctx->conf, "test.mock.num.brokers") <= 0) {
         return NGX_OK;
     }
 
+    auto_create = 0;
     names = ctx->names.elts;
 
     for (i = 0; i < ctx->names.nelts; i++) {
+
+        if (ngx_strcmp(names[i].data, "bootstrap.servers") == 0
+            || ngx_strcmp(names[i].data, "metadata.broker.list") == 0)
+        {
+            /* librdkafka would forget the brokers and answer by itself */
+
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "kafka producer \"%V\" cannot have both \"%V\" "
+                               "and \"test.mock.num.brokers\"",
+                               &producer->name, &names[i]);
+            return NGX_ERROR;
+        }
+
         if (ngx_strcmp(names[i].data, "allow.auto.create.topics") == 0) {
-            return NGX_OK;
+            auto_create = 1;
         }
     }
 
-    return rd_kafka_conf_set(ctx->conf, "allow.auto.create.topics", "true",
+    if (auto_create
+        || rd_kafka_conf_set(ctx->conf, "allow.auto.create.topics", "true",
                              NULL, 0)
-           == RD_KAFKA_CONF_OK
-           ? NGX_OK : NGX_ERROR;
+           == RD_KAFKA_CONF_OK)
+    {
+        return NGX_OK;
+    }
+
+    return NGX_ERROR;
 }
 
 
@@ -638,7 +659,7 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_kafka_conf_mock(ctx) != NGX_OK) {
+    if (ngx_http_kafka_conf_mock(cf, producer, ctx) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

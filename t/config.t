@@ -498,3 +498,15 @@ GET /produce/inner/x
 --- must_die: 1
 --- error_log eval
 ["[emerg]", qr/message\.timeout\.ms/]
+
+
+
+=== TEST 37: a mock cluster in the place of brokers
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        test.mock.num.brokers 1;
+    }                                         # here
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/"main" cannot have both "bootstrap\.servers" and "test\.mock/]

@@ -646,6 +646,7 @@ class Clusters(RecipeTest):
     def setUp(self):
         super().setUp()
         self.archive = self.mock()
+        self.archive.command('topic orders 1')
         self.server = self.start(self.recipe(
             {'archive-1.example.com:9092': self.archive.bootstrap}))
 

@@ -134,6 +134,7 @@ class Authority:
     def __init__(self, common_name='ca'):
         self.dir = tempfile.mkdtemp(prefix='ca-')
         self.run('req', '-x509', '-days', '30', '-subj', f'/CN={common_name}',
+                 '-addext', 'keyUsage=critical,keyCertSign,cRLSign',
                  '-keyout', self.path('ca.key'), '-out', self.path('ca.pem'),
                  *self.new_key)
 
