@@ -1321,7 +1321,7 @@ SCRAM = ('security.protocol sasl_plaintext', 'sasl.mechanism SCRAM-SHA-256',
          'sasl.username test')
 
 SCRAM_LISTENER = '''
-sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
+listener.name.sasl_plaintext.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
 listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config=\
 org.apache.kafka.common.security.scram.ScramLoginModule required;
 '''
@@ -1381,7 +1381,8 @@ class OldKafka(RealCase):
 
         return SCRAM_LISTENER + f'''
 advertised.listeners=PLAINTEXT://127.0.0.1:{cls.proxy.port},\
-SASL_PLAINTEXT://127.0.0.1:{port + 2},SSL://127.0.0.1:{port + 3}
+SASL_PLAINTEXT://127.0.0.1:{port + 2},SSL://127.0.0.1:{port + 3},\
+SASL_SSL://127.0.0.1:{port + 4}
 '''
 
     def test_scram(self):
