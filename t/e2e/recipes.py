@@ -38,7 +38,7 @@ class RecipeTest(kafkatest.TestCase):
 
     def setUp(self):
         self.broker = self.mock()
-        for topic in 'orders', 'page-views':
+        for topic in 'orders', 'page-views', 'greetings', 'cities':
             self.broker.command(f'topic {topic} 1')
 
     def recipe(self, changes=None, brokers=None):
