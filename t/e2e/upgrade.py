@@ -18,8 +18,10 @@ TEXTS = [b'no such route', b'NO SUCH ROUTE']
 
 class Upgrade(kafkatest.TestCase):
     def setUp(self):
+        broker = self.mock()
+        broker.command('topic upgrade 1')
         self.server = kafkatest.Nginx(
-            kafkatest.producer(self.mock().bootstrap),
+            kafkatest.producer(broker.bootstrap),
             'location /produce { kafka_produce main; }')
         self.load(kafkatest.MODULES, self.module('old.so', 0))
         self.start(self.server)
