@@ -6,6 +6,10 @@
 
 #include <ngx_http_kafka_client.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 
 /* milliseconds */
 #define NGX_HTTP_KAFKA_CLIENT_TASK    1000
@@ -353,6 +357,17 @@ static void *
 ngx_http_kafka_client_destroy_thread(void *data)
 {
     ngx_http_kafka_client_free(data);
+
+#ifdef __GLIBC__
+
+    /*
+     * what a client of many topics held is spread over the arenas of its
+     * threads, which glibc keeps: tens of megabytes a client
+     */
+
+    (void) malloc_trim(0);
+
+#endif
 
     return NULL;
 }
