@@ -640,12 +640,17 @@ ngx_http_kafka_metrics_place(ngx_http_kafka_metrics_t *metrics,
         }
     }
 
-    if (i == NGX_HTTP_KAFKA_METRICS_TOPICS
-        || ngx_http_kafka_metrics_str(shpool, &shared->topics[i], name->data,
-                                      name->len)
-           != NGX_OK)
+    if (i == NGX_HTTP_KAFKA_METRICS_TOPICS) {
+        ngx_shmtx_unlock(&shpool->mutex);
+        return 1;
+    }
+
+    if (ngx_http_kafka_metrics_str(shpool, &shared->topics[i], name->data,
+                                   name->len)
+        != NGX_OK)
     {
         ngx_shmtx_unlock(&shpool->mutex);
+        ngx_http_kafka_metrics_full(metrics->zone);
         return 1;
     }
 
@@ -809,8 +814,9 @@ ngx_http_kafka_metrics_broker_place(ngx_http_kafka_metrics_t *metrics,
                                            broker->len)
                 != NGX_OK)
             {
-                i = NGX_HTTP_KAFKA_METRICS_BROKERS;
-                goto done;
+                ngx_shmtx_unlock(&shpool->mutex);
+                ngx_http_kafka_metrics_full(metrics->zone);
+                return NGX_HTTP_KAFKA_METRICS_BROKERS;
             }
 
             name->nbrokers++;
@@ -820,8 +826,6 @@ ngx_http_kafka_metrics_broker_place(ngx_http_kafka_metrics_t *metrics,
             b->id = broker->id;
         }
     }
-
-done:
 
     ngx_shmtx_unlock(&shpool->mutex);
 
@@ -1058,6 +1062,7 @@ ngx_http_kafka_metrics_read_brokers(ngx_http_kafka_metrics_broker_t *broker,
             continue;
         }
 
+        sum[i].told++;
         sum[i].states[state]++;
 
         if (ngx_http_kafka_stats_is_up(state)) {

@@ -35,6 +35,8 @@ static char *ngx_http_kafka_status_directive(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_kafka_health_directive(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+static char *ngx_http_kafka_taken(ngx_http_kafka_loc_conf_t *klcf,
+    ngx_uint_t duplicate);
 static char *ngx_http_kafka_zone_size(ngx_conf_t *cf, void *post, void *data);
 static ngx_int_t ngx_http_kafka_init_process(ngx_cycle_t *cycle);
 static void ngx_http_kafka_exit_process(ngx_cycle_t *cycle);
@@ -330,16 +332,14 @@ ngx_http_kafka_produce_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_kafka_loc_conf_t *klcf = conf;
 
+    char                        *rv;
     ngx_str_t                   *value;
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_kafka_main_conf_t  *kmcf;
 
-    if (klcf->producer) {
-        return "is duplicate";
-    }
-
-    if (klcf->status || klcf->health) {
-        return "needs a location of its own";
+    rv = ngx_http_kafka_taken(klcf, klcf->producer != NULL);
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -376,15 +376,13 @@ ngx_http_kafka_status_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_kafka_loc_conf_t *klcf = conf;
 
+    char                      *rv;
     ngx_str_t                 *value;
     ngx_http_core_loc_conf_t  *clcf;
 
-    if (klcf->status) {
-        return "is duplicate";
-    }
-
-    if (klcf->producer || klcf->health) {
-        return "needs a location of its own";
+    rv = ngx_http_kafka_taken(klcf, klcf->status);
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
     klcf->status = NGX_HTTP_KAFKA_STATUS_JSON;
@@ -413,16 +411,14 @@ ngx_http_kafka_health_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_kafka_loc_conf_t *klcf = conf;
 
+    char                        *rv;
     ngx_str_t                   *value;
     ngx_http_core_loc_conf_t    *clcf;
     ngx_http_kafka_main_conf_t  *kmcf;
 
-    if (klcf->health) {
-        return "is duplicate";
-    }
-
-    if (klcf->producer || klcf->status) {
-        return "needs a location of its own";
+    rv = ngx_http_kafka_taken(klcf, klcf->health != NULL);
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
     kmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_kafka_module);
@@ -440,6 +436,23 @@ ngx_http_kafka_health_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_kafka_status_health_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+/* a location has one handler */
+
+static char *
+ngx_http_kafka_taken(ngx_http_kafka_loc_conf_t *klcf, ngx_uint_t duplicate)
+{
+    if (duplicate) {
+        return "is duplicate";
+    }
+
+    if (klcf->producer || klcf->status || klcf->health) {
+        return "needs a location of its own";
+    }
 
     return NGX_CONF_OK;
 }

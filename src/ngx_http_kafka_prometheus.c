@@ -10,6 +10,7 @@
 #define NGX_HTTP_KAFKA_PROMETHEUS_SECONDS  1
 #define NGX_HTTP_KAFKA_PROMETHEUS_STATUS   2
 #define NGX_HTTP_KAFKA_PROMETHEUS_ERROR    3
+#define NGX_HTTP_KAFKA_PROMETHEUS_UP       4
 
 
 /* a metric that is one number of a structure */
@@ -114,7 +115,8 @@ static ngx_http_kafka_prometheus_t  ngx_http_kafka_prometheus_per_topic[] = {
 
 static ngx_http_kafka_prometheus_t  ngx_http_kafka_prometheus_per_broker[] = {
     { "kafka_broker_up", "gauge", "Workers that are connected to the broker.",
-      ngx_http_kafka_prometheus_of_broker(up), 0 },
+      ngx_http_kafka_prometheus_of_broker(up),
+      NGX_HTTP_KAFKA_PROMETHEUS_UP },
     { "kafka_broker_round_trip_average_seconds", "gauge",
       "Average round trip of the last interval, over workers.",
       ngx_http_kafka_prometheus_of_broker(average),
@@ -471,6 +473,12 @@ ngx_http_kafka_prometheus_broker(ngx_http_kafka_out_t *out,
     if (metric->kind == NGX_HTTP_KAFKA_PROMETHEUS_SECONDS
         && broker->measured == 0)
     {
+        return;
+    }
+
+    /* it left the cluster, or no statistics came since the workers began */
+
+    if (metric->kind == NGX_HTTP_KAFKA_PROMETHEUS_UP && broker->told == 0) {
         return;
     }
 

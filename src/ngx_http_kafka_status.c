@@ -20,7 +20,7 @@ static ngx_int_t ngx_http_kafka_status_send(ngx_http_request_t *r,
 
 
 static ngx_str_t  ngx_http_kafka_status_json = ngx_string("application/json");
-static ngx_str_t  ngx_http_kafka_status_text =
+static ngx_str_t  ngx_http_kafka_status_prometheus =
     ngx_string("text/plain; version=0.0.4; charset=utf-8");
 
 
@@ -61,7 +61,8 @@ ngx_http_kafka_status_handler(ngx_http_request_t *r)
         ngx_http_kafka_prometheus(&out, &snapshot, kmcf->max_memory);
 
         return ngx_http_kafka_status_send(r, NGX_HTTP_OK,
-                                          &ngx_http_kafka_status_text, &out);
+                                          &ngx_http_kafka_status_prometheus,
+                                          &out);
     }
 
     ngx_http_kafka_json(&out, &snapshot, kmcf->max_memory);
@@ -163,6 +164,7 @@ static ngx_int_t
 ngx_http_kafka_status_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, ngx_http_kafka_out_t *out)
 {
+    u_char    *p;
     ngx_int_t  rc;
 
     if (out->failed
@@ -176,6 +178,14 @@ ngx_http_kafka_status_send(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_length_n = out->size;
     r->headers_out.content_type = *type;
     r->headers_out.content_type_len = type->len;
+
+    /* without parameters, as gzip_types has it */
+
+    p = ngx_strlchr(type->data, type->data + type->len, ';');
+
+    if (p) {
+        r->headers_out.content_type_len = p - type->data;
+    }
 
     rc = ngx_http_send_header(r);
 

@@ -377,3 +377,21 @@ must be "json" or "prometheus"
 --- must_die: 1
 --- error_log
 "kafka_producer" directive has a name that is not UTF-8
+
+
+
+=== TEST 27: a type that gzip_types finds
+--- config
+    location = /metrics {
+        kafka_status prometheus;
+        gzip on;
+        gzip_min_length 1;
+        gzip_types text/plain;
+    }
+--- request
+GET /metrics
+--- more_headers
+Accept-Encoding: gzip
+--- response_headers
+Content-Encoding: gzip
+Content-Type: text/plain; version=0.0.4; charset=utf-8

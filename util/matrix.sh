@@ -32,70 +32,19 @@ kafka_tests=(kafka.py overdue.py)
 
 die() { echo "matrix.sh: $*" >&2; exit 1; }
 
-sources() { # release
-    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg uri label
-    # shellcheck disable=SC2016
-    apt-get indextargets --format '$(REPO_URI) $(LABEL)' \
-            'Created-By: Packages' 'Origin: Debian' | sort -u |
-        while read -r uri label; do
-            case $1/$label in
-                */Debian)              echo "$uri $1" ;;
-                sid/Debian-Security)   ;;
-                */Debian-Security)     echo "$uri $1-security" ;;
-            esac
-        done | sed "s|.*|deb [signed-by=$keyring] & main|"
-}
-
-# Runs a command in a release, with no way to leave anything behind.
-inside() { # folder unshare's-options... -- command...
-    local dir=$1 options=()
-    shift
-    while [ "$1" != -- ]; do options+=("$1"); shift; done
-    shift
-
-    # A release is bound onto itself, for only the root of a mount can hold
-    # test.sh's own tables of processes.
-    # shellcheck disable=SC2016
-    setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child \
-        "${options[@]}" -- bash -ec '
-            dir=$1 cache=$2
-            shift 2
-            ip link set lo up || true
-            mount --rbind "$dir" "$dir"
-            cd "$dir"
-            mount -t proc proc proc
-            mount --rbind /dev dev
-            for source in "$cache"/kafka-* "$cache"/upstash-kafka-*; do
-                target=root/.cache/ngx_http_kafka/${source##*/}
-                mkdir -p "$target"
-                mount --bind "$source" "$target"
-            done
-            exec chroot . env -i HOME=/root LC_ALL=C.UTF-8 "$@"
-        ' bash "$dir" "$cache" PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@" \
-        </dev/null
-}
+. "$root/util/tree.sh"
 
 make_release() { # release
-    local dir=$releases/$1 new list mirror
+    local dir=$releases/$1 new
     if [ -d "$dir" ]; then return; fi
 
-    list=$(sources "$1")
-    mirror=$(sed -n "s/.*] \\(.*\\) $1 main/\\1/p" <<<"$list")
-    if [ -z "$mirror" ]; then echo "apt has no Debian source"; return 1; fi
     new=$(mktemp -d "$dir.XXXXXX")
     chmod 755 "$new"
-
-    # It mounts and unmounts /proc.
-    unshare --mount --pid --fork --kill-child debootstrap --variant=minbase \
-        "$1" "$new" "$mirror"
-
-    echo "$list" >"$new/etc/apt/sources.list"
+    tree_make "$1" "$new"
     cat >"$new/etc/apt/apt.conf.d/99matrix" <<'END'
 Acquire::Languages "none";
 Acquire::Check-Valid-Until "false";
 END
-    printf '#!/bin/sh\nexit 101\n' >"$new/usr/sbin/policy-rc.d"
-    chmod 755 "$new/usr/sbin/policy-rc.d"
     mv "$new" "$dir"
 }
 
@@ -115,6 +64,15 @@ prepare() { # release
     inside "$releases/$1" -- /project/util/deps.sh \
         build test clang kafka node
     inside "$releases/$1" -- /project/t/e2e/fetch-prometheus.sh
+}
+
+# What was fetched once, each tree has.
+share_downloads() {
+    local dir
+    shared=()
+    for dir in "$cache"/kafka-* "$cache"/upstash-kafka-*; do
+        shared+=("$dir=root/.cache/ngx_http_kafka/${dir##*/}")
+    done
 }
 
 # Prints the version of Kafka that a name stands for, once it was fetched.
@@ -158,7 +116,7 @@ run_column() { # name
 
     # In the background, since an "if" would have errors ignored within.
     kafka_version "$kafka" >"$log/kafka" 2>"$log/prepare" &
-    if wait $! && kafka=$(<"$log/kafka") &&
+    if wait $! && kafka=$(<"$log/kafka") && share_downloads &&
         { prepare "$release" >>"$log/prepare" 2>&1 & wait $!; }
     then
         began=$SECONDS

@@ -19,6 +19,8 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/ngx_http_kafka
 build=$root/build/package
 name=libnginx-mod-http-kafka
 
+. "$root/util/tree.sh"
+
 die() { echo "package.sh: $*" >&2; exit 1; }
 usage() { sed -n '/^#   util/s/^#   //p' "$0" >&2; exit 2; }
 
@@ -68,60 +70,19 @@ make_package() {
     lint
 }
 
-sources() {
-    # shellcheck disable=SC2016
-    apt-get indextargets --format '$(REPO_URI) $(CODENAME)' \
-        'Created-By: Packages' 'Origin: Debian' | sort -u |
-        sed "s|.*|deb [signed-by=$keyring] & main|"
-}
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-
-# Runs a command in another tree, with no way to leave anything behind: mounts
-# and processes end with it.
-inside() { # folder unshare's-options... -- command...
-    local dir=$1 options=()
-    shift
-    while [ "$1" != -- ]; do options+=("$1"); shift; done
-    shift
-
-    # shellcheck disable=SC2016
-    setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child \
-        "${options[@]}" -- bash -ec '
-            ip link set lo up || true
-            mount -t proc proc "$1/proc"
-            mount --rbind /dev "$1/dev"
-            exec chroot "$@"
-        ' bash "$dir" env -i HOME=/root LC_ALL=C.UTF-8 \
-        PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive \
-        "$@" </dev/null
-}
-
 # A Debian with nginx and curl and nothing of the module, but what its package
 # depends on in apt's cache; a new one when this machine's nginx is another.
 make_bare() {
-    local key mirror new
+    local key new
     key=$(dpkg-query -W -f '${Version}' nginx)
     if [ "$(cat "$bare.key" 2>/dev/null)" = "$key" ]; then return; fi
 
-    mirror=$(sources | sed -nE "s/.*\] (.*) $release main$/\1/p")
-    if [ -z "$mirror" ]; then
-        echo "apt has no Debian source of $release"
-        return 1
-    fi
     rm -rf "$bare" "$bare".*
     new=$bare.new
     mkdir -p "$new"
-
-    # debootstrap mounts, too.
-    inside / -- debootstrap --variant=minbase "$release" "$new" "$mirror"
-    sources >"$new/etc/apt/sources.list"
+    tree_make "$release" "$new"
     apt-config dump --format '%f "%v";%n' Acquire \
         >"$new/etc/apt/apt.conf.d/99acquire"
-    mkdir -p "$new/etc/ssl/certs"
-    cp -L /etc/ssl/certs/ca-certificates.crt "$new/etc/ssl/certs/" || true
-    cp -L /etc/resolv.conf "$new/etc/"
-    printf '#!/bin/sh\nexit 101\n' >"$new/usr/sbin/policy-rc.d"
-    chmod 755 "$new/usr/sbin/policy-rc.d"
 
     inside "$new" -- apt-get -qq update
     inside "$new" -- apt-get -qq -y --no-install-recommends install \

@@ -453,6 +453,35 @@ class Metrics(kafkatest.TestCase):
         for key, value in sent.items():
             self.assertGreaterEqual(now.samples[key], value)
 
+    def test_a_broker_that_left(self):
+        """It is not down, and what it got is still counted."""
+
+        server = self.serve('statistics.interval.ms 100')
+        left = {'broker': self.broker.bootstrap, 'node_id': '1'}
+        self.assertEqual(server.get('/produce/metrics/m').status, 200)
+        wait_for(lambda: Scrape(server).get('kafka_broker_up', **left),
+                 what='statistics')
+
+        other = self.mock()
+        other.command('topic metrics 4')
+        server.write(kafkatest.producer(other.bootstrap,
+                                        'statistics.interval.ms 100'), SERVER)
+        server.reload()
+        self.assertEqual(server.get('/produce/metrics/m').status, 200)
+        wait_for(lambda: Scrape(server).get('kafka_workers') == 1
+                 and Scrape(server).get('kafka_broker_up', node_id='1',
+                                        broker=other.bootstrap),
+                 what='statistics of the other')
+
+        now = Scrape(server)
+        self.assertEqual([dict(key[1:])['broker'] for key in
+                          now.named('kafka_broker_up')], [other.bootstrap])
+        self.assertGreater(now.get('kafka_broker_sent_bytes_total', **left), 0)
+        gone, = [broker for broker in
+                 server.get('/status').json['producers']['main']['brokers']
+                 if broker['broker'] == left['broker']]
+        self.assertEqual((gone['workers_up'], gone['states']), (0, {}))
+
     # health
 
     def healthy(self, server):
