@@ -119,6 +119,10 @@ ngx_http_kafka_again_produce(ngx_http_kafka_producer_t *producer)
             return;
         }
 
+        if (ngx_http_kafka_producer_fatal(producer, err)) {
+            return;
+        }
+
         (void) ngx_http_kafka_again_next(producer);
 
         if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {

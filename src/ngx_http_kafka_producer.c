@@ -639,7 +639,8 @@ ngx_http_kafka_producer_go(ngx_http_kafka_producer_t *producer)
 
 
 /*
- * NGX_AGAIN: the client's queue is full, its reports make room;
+ * NGX_AGAIN: the client's queue is full, its reports make room, or it takes no
+ * more, and will be replaced;
  * NGX_BUSY: enough for this turn
  */
 
@@ -670,6 +671,10 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
             return NGX_AGAIN;
         }
 
+        if (ngx_http_kafka_producer_fatal(producer, err)) {
+            return NGX_AGAIN;
+        }
+
         batch->unsent = record->next;
 
         if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -691,6 +696,16 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
                    batch, batch->pending);
 
     return NGX_OK;
+}
+
+
+/* the event that has the client replaced is on its way */
+
+ngx_uint_t
+ngx_http_kafka_producer_fatal(ngx_http_kafka_producer_t *producer,
+    rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR__FATAL && !producer->closing;
 }
 
 

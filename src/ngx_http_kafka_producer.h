@@ -110,6 +110,10 @@ ngx_int_t ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
 rd_kafka_resp_err_t ngx_http_kafka_producer_produce(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
 
+/* err of a record that was not taken: it is to wait for another client */
+ngx_uint_t ngx_http_kafka_producer_fatal(ngx_http_kafka_producer_t *producer,
+    rd_kafka_resp_err_t err);
+
 /* after an error: its topic may be gone, the next request looks it up */
 void ngx_http_kafka_producer_doubt(ngx_http_kafka_record_t *record,
     rd_kafka_resp_err_t err);

@@ -3,6 +3,7 @@
 leave, and what it costs.
 """
 
+import collections
 import concurrent.futures
 import http.client
 import os
@@ -297,6 +298,33 @@ class Life(kafkatest.TestCase):
         # nothing that was acknowledged is missing
 
         self.assertGreaterEqual(len(set(self.values())), load.answers[200])
+
+    def test_fatal_error_fails_only_what_it_is_about(self):
+        """What comes while the client is yet to be replaced waits for that."""
+
+        server = self.serve()
+        self.warm(server)
+        end = time.monotonic() + 3
+
+        def send():
+            answers = collections.Counter()
+            while time.monotonic() < end:
+                answer = server.get('/produce/life/m')
+                answers[answer.status,
+                        None if answer.status == 200
+                        else answer.json['results'][0]['code']] += 1
+            return answers
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            sent = [pool.submit(send) for _ in range(8)]
+            while time.monotonic() < end - 0.5:
+                time.sleep(0.25)
+                self.broker.command('fail 0 OUT_OF_ORDER_SEQUENCE_NUMBER 1')
+            answers = sum((s.result() for s in sent), collections.Counter())
+
+        self.assertGreater(answers[200, None], 0, answers)
+        self.assertIn((500, 'OUT_OF_ORDER_SEQUENCE_NUMBER'), answers)
+        self.assertNotIn((503, '_FATAL'), answers)
 
     # clients
 
