@@ -31,7 +31,8 @@ tree_make() { # release folder
     fi
 
     # It mounts /proc.
-    inside / -- debootstrap --variant=minbase "$1" "$2" "$mirror"
+    setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child \
+        debootstrap --variant=minbase "$1" "$2" "$mirror"
     echo "$list" >"$2/etc/apt/sources.list"
     mkdir -p "$2/etc/ssl/certs"
     cp -L /etc/ssl/certs/ca-certificates.crt "$2/etc/ssl/certs/" || true
