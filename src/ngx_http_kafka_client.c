@@ -24,6 +24,7 @@
 typedef struct {
     ngx_msec_t                   sent;      /* 0: never */
     unsigned                     watched:1;
+    unsigned                     large:1;
 } ngx_http_kafka_client_state_t;
 
 
@@ -233,13 +234,38 @@ ngx_http_kafka_client_verify(rd_kafka_t *rk, const char *broker, int32_t id,
 
 
 void
+ngx_http_kafka_client_large(rd_kafka_t *rk)
+{
+    ngx_http_kafka_client_state_t  *state;
+
+    state = rd_kafka_opaque(rk);
+    state->large = 1;
+}
+
+
+void
 ngx_http_kafka_client_free(rd_kafka_t *rk)
 {
-    void  *state;
+    ngx_http_kafka_client_state_t  *state;
 
     state = rd_kafka_opaque(rk);
 
     rd_kafka_destroy(rk);
+
+#ifdef __GLIBC__
+
+    /*
+     * what a client of many topics held is spread over the arenas of its
+     * threads, which glibc keeps: tens of megabytes a client.  The event loop
+     * may wait for it, for milliseconds.
+     */
+
+    if (state->large) {
+        (void) malloc_trim(0);
+    }
+
+#endif
+
     ngx_free(state);
 }
 
@@ -357,17 +383,6 @@ static void *
 ngx_http_kafka_client_destroy_thread(void *data)
 {
     ngx_http_kafka_client_free(data);
-
-#ifdef __GLIBC__
-
-    /*
-     * what a client of many topics held is spread over the arenas of its
-     * threads, which glibc keeps: tens of megabytes a client
-     */
-
-    (void) malloc_trim(0);
-
-#endif
 
     return NULL;
 }

@@ -46,6 +46,9 @@ int ngx_http_kafka_client_verify(rd_kafka_t *rk, const char *broker,
     int32_t id, int *error, int depth, const char *cert, size_t size,
     char *errstr, size_t errsize, void *opaque);
 
+/* it had many topics: the memory is to go back to the system.  Event loop. */
+void ngx_http_kafka_client_large(rd_kafka_t *rk);
+
 /* destroys a client, which can take many seconds; any thread */
 void ngx_http_kafka_client_free(rd_kafka_t *rk);
 

@@ -129,7 +129,7 @@ ngx_int_t
 ngx_http_kafka_health(ngx_http_kafka_health_t *health,
     ngx_http_kafka_metrics_t *metrics, ngx_msec_t opened)
 {
-    ngx_msec_t  heard, grace, since;
+    ngx_msec_t  heard, grace, since, up;
     ngx_uint_t  known, seen;
 
     known = health->at && health->opened == opened;
@@ -158,9 +158,12 @@ ngx_http_kafka_health(ngx_http_kafka_health_t *health,
 
     if (!seen && ngx_current_msec - opened < grace) {
 
-        if (ngx_http_kafka_metrics_get_up(metrics)
-            && ngx_current_msec - ngx_http_kafka_metrics_get_up(metrics)
-               < grace)
+        up = (ngx_msec_t) ngx_http_kafka_metrics_get_up(metrics);
+
+        /* another process's clock may be ahead of this one's */
+
+        if (up && (ngx_msec_int_t) (ngx_current_msec - up)
+                  < (ngx_msec_int_t) grace)
         {
             return NGX_OK;
         }

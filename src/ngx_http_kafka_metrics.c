@@ -51,6 +51,7 @@ struct ngx_http_kafka_metrics_seen_s {
     uint64_t                         last[NGX_HTTP_KAFKA_STATS_SUMS];
     uint64_t                         now[NGX_HTTP_KAFKA_STATS_SUMS];
     ngx_uint_t                       state;
+    unsigned                         known:1;
 };
 
 
@@ -64,6 +65,8 @@ static ngx_http_kafka_metrics_name_t *ngx_http_kafka_metrics_name(
     ngx_shm_zone_t *zone, ngx_str_t *name);
 static void ngx_http_kafka_metrics_bury(ngx_shm_zone_t *zone,
     ngx_uint_t starting);
+static ngx_uint_t ngx_http_kafka_metrics_alive(
+    ngx_http_kafka_metrics_worker_t *worker);
 static void ngx_http_kafka_metrics_retire(ngx_slab_pool_t *shpool,
     ngx_http_kafka_metrics_worker_t *worker);
 static void ngx_http_kafka_metrics_retire_cell(ngx_slab_pool_t *shpool,
@@ -87,8 +90,11 @@ static void ngx_http_kafka_metrics_read_cell(
     ngx_http_kafka_metrics_snapshot_t *snapshot);
 static void ngx_http_kafka_metrics_read_brokers(
     ngx_http_kafka_metrics_broker_t *broker, ngx_array_t *sums);
+static void ngx_http_kafka_metrics_link(ngx_queue_t *h, ngx_queue_t *x);
 static ngx_int_t ngx_http_kafka_metrics_str(ngx_slab_pool_t *shpool,
     ngx_str_t *dst, u_char *data, size_t len);
+static void ngx_http_kafka_metrics_broker_new(
+    ngx_http_kafka_metrics_t *metrics, ngx_uint_t place);
 static ngx_uint_t ngx_http_kafka_metrics_broker_place(
     ngx_http_kafka_metrics_t *metrics, ngx_http_kafka_stats_broker_t *broker);
 static ngx_uint_t ngx_http_kafka_metrics_find_broker(
@@ -229,7 +235,7 @@ ngx_http_kafka_metrics_cell(ngx_shm_zone_t *zone, ngx_str_t *name)
 
     cell->name = shared;
 
-    ngx_queue_insert_tail(&worker->cells, &cell->link);
+    ngx_http_kafka_metrics_link(&worker->cells, &cell->link);
 
     return cell;
 }
@@ -265,7 +271,7 @@ ngx_http_kafka_metrics_worker(ngx_shm_zone_t *zone)
     ngx_queue_init(&worker->cells);
 
     root = zone->data;
-    ngx_queue_insert_tail(&root->workers, &worker->link);
+    ngx_http_kafka_metrics_link(&root->workers, &worker->link);
 
     ngx_http_kafka_metrics_own = worker;
     ngx_http_kafka_metrics_own_zone = zone;
@@ -316,9 +322,30 @@ ngx_http_kafka_metrics_name(ngx_shm_zone_t *zone, ngx_str_t *name)
         return NULL;
     }
 
-    ngx_queue_insert_tail(&root->names, &shared->link);
+    ngx_http_kafka_metrics_link(&root->names, &shared->link);
 
     return shared;
+}
+
+
+/*
+ * As ngx_queue_insert_tail(), but who goes forward finds the end at any moment:
+ * a worker can be killed between two stores, and others go on with the list.
+ */
+
+static void
+ngx_http_kafka_metrics_link(ngx_queue_t *h, ngx_queue_t *x)
+{
+    x->prev = h->prev;
+    x->next = h;
+
+    ngx_memory_barrier();
+
+    x->prev->next = x;
+
+    ngx_memory_barrier();
+
+    h->prev = x;
 }
 
 
@@ -399,13 +426,26 @@ ngx_http_kafka_metrics_bury(ngx_shm_zone_t *zone, ngx_uint_t starting)
                 continue;
             }
 
-        } else if (getpgid(worker->pid) == worker->group) {
+        } else if (ngx_http_kafka_metrics_alive(worker)) {
             continue;
         }
 
         ngx_http_kafka_metrics_retire((ngx_slab_pool_t *) zone->shm.addr,
                                       worker);
     }
+}
+
+
+static ngx_uint_t
+ngx_http_kafka_metrics_alive(ngx_http_kafka_metrics_worker_t *worker)
+{
+    ngx_pid_t  group;
+
+    group = getpgid(worker->pid);
+
+    /* it still writes to its cells if that was only not allowed */
+
+    return group == worker->group || (group == -1 && ngx_errno != ESRCH);
 }
 
 
@@ -545,12 +585,29 @@ void
 ngx_http_kafka_metrics_rebuilt(ngx_http_kafka_metrics_t *metrics)
 {
     metrics->cell->counters.rebuilt++;
+}
 
-    /* its sums begin at 0, and may be larger already when they first come */
+
+void
+ngx_http_kafka_metrics_ended(ngx_http_kafka_metrics_t *metrics)
+{
+    ngx_uint_t                        i;
+    ngx_http_kafka_metrics_broker_t  *broker;
+
+    /*
+     * the next one's sums begin at 0, and may be larger already when they
+     * first come
+     */
 
     if (metrics->seen) {
         ngx_free(metrics->seen);
         metrics->seen = NULL;
+    }
+
+    broker = metrics->cell->brokers;
+
+    for (i = 0; broker && i < NGX_HTTP_KAFKA_METRICS_BROKERS; i++) {
+        broker[i].state = NGX_HTTP_KAFKA_STATS_NONE;
     }
 }
 
@@ -771,18 +828,63 @@ ngx_http_kafka_metrics_brokers_end(ngx_http_kafka_metrics_t *metrics)
 
         broker->state = seen->state;
 
+        if (seen->state == NGX_HTTP_KAFKA_STATS_NONE) {
+
+            /* it may come back with the sums that it had */
+
+            continue;
+        }
+
+        if (!seen->known) {
+            ngx_http_kafka_metrics_broker_new(metrics, i);
+        }
+
         for (k = 0; k < NGX_HTTP_KAFKA_STATS_SUMS; k++) {
 
-            /* less than before: the client has made it anew */
+            /*
+             * less than before: librdkafka has made it anew, or there were two
+             * of its name; rather too few than twice
+             */
 
-            if (seen->now[k] >= seen->last[k]) {
+            if (seen->now[k] > seen->last[k]) {
                 broker->sum[k] += seen->now[k] - seen->last[k];
-
-            } else {
-                broker->sum[k] += seen->now[k];
             }
 
             seen->last[k] = seen->now[k];
+        }
+    }
+}
+
+
+/* to this client, or another name of one that it knows: the sums go with it */
+
+static void
+ngx_http_kafka_metrics_broker_new(ngx_http_kafka_metrics_t *metrics,
+    ngx_uint_t place)
+{
+    ngx_uint_t                      i;
+    ngx_http_kafka_metrics_name_t  *name;
+    ngx_http_kafka_metrics_seen_t  *seen;
+
+    name = metrics->cell->name;
+    seen = metrics->seen;
+
+    seen[place].known = 1;
+
+    if (name->brokers[place].id < 0) {
+        return;
+    }
+
+    for (i = 0; i < name->nbrokers; i++) {
+
+        if (seen[i].known
+            && seen[i].state == NGX_HTTP_KAFKA_STATS_NONE
+            && name->brokers[i].id == name->brokers[place].id)
+        {
+            ngx_memcpy(seen[place].last, seen[i].last, sizeof(seen[i].last));
+            ngx_memzero(seen[i].last, sizeof(seen[i].last));
+            seen[i].known = 0;
+            return;
         }
     }
 }

@@ -188,6 +188,9 @@ void ngx_http_kafka_metrics_brokers_end(ngx_http_kafka_metrics_t *metrics);
 /* the client takes the place of one before it */
 void ngx_http_kafka_metrics_rebuilt(ngx_http_kafka_metrics_t *metrics);
 
+/* there is no client, and nobody knows of the brokers */
+void ngx_http_kafka_metrics_ended(ngx_http_kafka_metrics_t *metrics);
+
 /* an answered request */
 void ngx_http_kafka_metrics_request(ngx_http_kafka_metrics_t *metrics,
     ngx_uint_t status);

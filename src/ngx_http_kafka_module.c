@@ -38,8 +38,14 @@ static char *ngx_http_kafka_health_directive(ngx_conf_t *cf,
 static char *ngx_http_kafka_taken(ngx_http_kafka_loc_conf_t *klcf,
     ngx_uint_t duplicate);
 static char *ngx_http_kafka_zone_size(ngx_conf_t *cf, void *post, void *data);
+static char *ngx_http_kafka_not_zero(ngx_conf_t *cf, void *post, void *data);
 static ngx_int_t ngx_http_kafka_init_process(ngx_cycle_t *cycle);
 static void ngx_http_kafka_exit_process(ngx_cycle_t *cycle);
+
+
+static ngx_conf_post_t  ngx_http_kafka_max_memory_post = {
+    ngx_http_kafka_not_zero
+};
 
 
 static ngx_conf_post_t  ngx_http_kafka_zone_post = {
@@ -75,7 +81,7 @@ static ngx_command_t  ngx_http_kafka_commands[] = {
       ngx_conf_set_size_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_kafka_main_conf_t, max_memory),
-      NULL },
+      &ngx_http_kafka_max_memory_post },
 
     { ngx_string("kafka_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
@@ -465,6 +471,19 @@ ngx_http_kafka_zone_size(ngx_conf_t *cf, void *post, void *data)
 
     if (*size < 8 * ngx_pagesize) {
         return "is too small";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_kafka_not_zero(ngx_conf_t *cf, void *post, void *data)
+{
+    size_t  *size = data;
+
+    if (*size == 0) {
+        return "must not be 0";
     }
 
     return NGX_CONF_OK;

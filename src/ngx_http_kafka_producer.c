@@ -251,6 +251,8 @@ ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
 
     ngx_http_kafka_client_destroy_later(producer->thread_pool, producer->rk);
     producer->rk = NULL;
+
+    ngx_http_kafka_metrics_ended(&producer->metrics);
 }
 
 
@@ -1016,9 +1018,14 @@ ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer)
             producer->spent = 0;
 
         } else if (ngx_http_kafka_producer_crowded(producer)) {
+            ngx_http_kafka_client_large(producer->rk);
             ngx_http_kafka_producer_end(producer);
             ngx_http_kafka_topics_forget(&producer->topics);
         }
+
+        /* at once: it also watches the brokers, and connects to them */
+
+        (void) ngx_http_kafka_producer_open(producer);
     }
 
     if (producer->again || !ngx_queue_empty(&producer->unsent)) {

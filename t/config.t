@@ -510,3 +510,12 @@ GET /produce/inner/x
 --- must_die: 1
 --- error_log eval
 ["[emerg]", qr/"main" cannot have both "bootstrap\.servers" and "test\.mock/]
+
+
+
+=== TEST 38: no memory at all
+--- http_config
+    kafka_max_memory 0;                       # here
+--- must_die: 1
+--- error_log
+"kafka_max_memory" directive must not be 0

@@ -483,7 +483,8 @@ class Life(kafkatest.TestCase):
     def test_ten_thousand_topics(self):
         """That exist, over time: librdkafka forgets none and asks for all of
         them again and again, so its client is replaced when it has many, and
-        the system has the memory back: without that it had 112 MB by the end.
+        the system has the memory back: without that, it never had less than
+        71 MB again after the first 5,000.
         """
 
         server = self.serve('allow.auto.create.topics true')
@@ -507,7 +508,7 @@ class Life(kafkatest.TestCase):
         start = kafkatest.cpu_seconds(pid)
         time.sleep(12)
         self.assertLess(kafkatest.cpu_seconds(pid) - start, 12 * 0.03)
-        self.assertLess(max(held), 80, held)
+        self.assertLess(min(held[10:]), 50, held)
         self.assertEqual(len(kafkatest.read_topic(self.broker.bootstrap,
                                                   'many-0')), 3)
 

@@ -4,12 +4,17 @@ what logs tell, and what they must not.
 """
 
 import collections
+import itertools
+import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
+import unittest
+import unittest.mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 '../lib'))
@@ -245,6 +250,22 @@ class Metrics(kafkatest.TestCase):
         self.assertEqual(
             Scrape(server).get('kafka_clients_rebuilt_total'), 1)
 
+    def test_a_client_is_rebuilt_at_once(self):
+        """Nothing need come to have the brokers watched again."""
+
+        server = self.serve('statistics.interval.ms 100')
+        self.assertEqual(server.get('/produce/metrics/m').status, 200)
+        wait_for(lambda: Scrape(server).named('kafka_broker_up'),
+                 what='statistics')
+        self.broker.command('fail 0 OUT_OF_ORDER_SEQUENCE_NUMBER 1')
+        server.get('/produce/metrics/fatal')
+
+        wait_for(lambda: Scrape(server).get('kafka_clients_rebuilt_total') == 1,
+                 5, 'a new client')
+        self.broker.command('down -1')
+        wait_for(lambda: set(Scrape(server).named('kafka_broker_up').values())
+                 == {0}, 10, 'it sees that the broker is down')
+
     def test_brokers_of_a_client_that_is_rebuilt(self):
         server = self.serve('statistics.interval.ms 100')
 
@@ -422,6 +443,8 @@ class Metrics(kafkatest.TestCase):
     def test_brokers(self):
         broker = self.mock(2)
         broker.command('topic metrics 4')
+        broker.command('leader metrics 0 1')
+        broker.command('leader metrics 1 2')
         server = self.nginx(kafkatest.producer(
             broker.bootstrap, 'statistics.interval.ms 200'), SERVER, workers=2)
 
@@ -481,6 +504,66 @@ class Metrics(kafkatest.TestCase):
                  server.get('/status').json['producers']['main']['brokers']
                  if broker['broker'] == left['broker']]
         self.assertEqual((gone['workers_up'], gone['states']), (0, {}))
+
+    @unittest.skipIf(kafkatest.SANITIZER, 'it wants to be loaded first')
+    def test_brokers_that_change_their_names(self):
+        """What librdkafka goes on to count under another name, or for two of
+        one name that become one, is counted once."""
+
+        server = self.serve('statistics.interval.ms 50')
+        told = os.path.join(server.dir, 'statistics')
+        library = os.path.join(server.dir, 'statistics.so')
+        subprocess.run(
+            ['gcc', '-Wall', '-Wextra', '-Werror', '-fPIC', '-shared', '-o',
+             library, f'-DFILE_NAME="{told}"',
+             os.path.join(kafkatest.ROOT, 't/lib/statistics.c')], check=True)
+        server.stop()
+        times = itertools.count(1)
+
+        def broker(name, number, sent, connects):
+            return {'nodename': name, 'nodeid': number, 'state': 'UP',
+                    'source': 'learned' if number > 0 else 'configured',
+                    'rxbytes': 5, 'waitresp_cnt': 0, 'txbytes': sent,
+                    'txretries': 0, 'req_timeouts': 0, 'connects': connects,
+                    'disconnects': 0,
+                    'rtt': {'p99': 1, 'cnt': 1}}
+
+        def sums(*brokers):
+            seconds = next(times)
+            for b in brokers:
+                b['rtt']['avg'] = seconds * 1000000
+            text = json.dumps({'brokers': {str(i): b for i, b in
+                                           enumerate(brokers)}})
+            with open(f'{told}.new', 'w', encoding='ascii') as f:
+                f.write(text)
+            os.rename(f'{told}.new', told)
+            names = {b['nodename'] for b in brokers}
+
+            def shown():
+                all_of = server.get('/status').json['producers']['main']
+                if {(name, seconds) for name in names} == {
+                        (b['broker'], b['round_trip_seconds']['average'])
+                        for b in all_of['brokers'] if b['workers_up']}:
+                    return (sum(b['bytes_sent'] for b in all_of['brokers']),
+                            sum(b['connects'] for b in all_of['brokers']))
+                return None
+
+            return shown
+
+        def check(expected, *brokers):
+            shown = sums(*brokers)
+            wait_for(lambda: shown() == expected,
+                     what=f'{expected}, not {shown()}')
+
+        with unittest.mock.patch.dict(os.environ, LD_PRELOAD=library):
+            server.start()
+
+        check((1000, 20), broker('a:1', 1, 1000, 20))
+        check((1100, 21), broker('b:1', 1, 1100, 21))
+        check((1200, 21), broker('a:1', 1, 1200, 21))
+        check((1700, 22), broker('a:1', 1, 1200, 21), broker('a:1', -1, 500, 1))
+        check((1700, 22), broker('a:1', 1, 1300, 21))
+        check((1800, 22), broker('a:1', 1, 1400, 21))
 
     # health
 
