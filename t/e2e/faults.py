@@ -1369,7 +1369,7 @@ class OldKafka(RealCase):
                 f'req {key} -subj /CN=broker -keyout broker.key'
                 ' -out broker.csr',
                 'x509 -req -in broker.csr -CA ca.pem -CAkey ca.key'
-                ' -CAcreateserial -days -1 -extfile names -out broker.pem')
+                ' -CAcreateserial -days 0 -extfile names -out broker.pem')
         with open(os.path.join(tls, 'broker-all.pem'), 'wb') as f:
             for name in 'broker.key', 'broker.pem':
                 with open(os.path.join(tls, name), 'rb') as part:
