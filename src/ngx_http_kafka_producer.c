@@ -81,6 +81,8 @@ static void ngx_http_kafka_producer_save(ngx_http_kafka_producer_t *producer,
 static void ngx_http_kafka_producer_purge(ngx_event_t *ev);
 static void ngx_http_kafka_producer_purge_all(
     ngx_http_kafka_producer_t *producer, int what);
+static void ngx_http_kafka_producer_reopen(
+    ngx_http_kafka_producer_t *producer);
 static ngx_uint_t ngx_http_kafka_producer_crowded(
     ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_deadline(ngx_event_t *ev);
@@ -1023,13 +1025,30 @@ ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer)
             ngx_http_kafka_topics_forget(&producer->topics);
         }
 
-        /* at once: it also watches the brokers, and connects to them */
-
-        (void) ngx_http_kafka_producer_open(producer);
+        if (producer->rk == NULL && !producer->closing) {
+            ngx_http_kafka_producer_reopen(producer);
+        }
     }
 
     if (producer->again || !ngx_queue_empty(&producer->unsent)) {
         ngx_post_event(&producer->submit, &ngx_posted_events);
+    }
+}
+
+
+/*
+ * At once, for a client also watches the brokers; but one that did not live for
+ * long may have no right to be there, and the next one would fare no better.
+ */
+
+static void
+ngx_http_kafka_producer_reopen(ngx_http_kafka_producer_t *producer)
+{
+    if ((ngx_current_msec - producer->opened < NGX_HTTP_KAFKA_PRODUCER_RETRY
+         || ngx_http_kafka_producer_open(producer) != NGX_OK)
+        && !producer->submit.timer_set)
+    {
+        ngx_add_timer(&producer->submit, NGX_HTTP_KAFKA_PRODUCER_RETRY);
     }
 }
 

@@ -266,6 +266,16 @@ class Metrics(kafkatest.TestCase):
         wait_for(lambda: set(Scrape(server).named('kafka_broker_up').values())
                  == {0}, 10, 'it sees that the broker is down')
 
+    def test_clients_that_are_refused_are_few(self):
+        """Brokers may refuse each client as it comes."""
+
+        self.broker.command('fail 22 CLUSTER_AUTHORIZATION_FAILED 100000')
+        server = self.serve('statistics.interval.ms 100')
+        wait_for(lambda: Scrape(server).get('kafka_clients_rebuilt_total') >= 2,
+                 what='clients are made anew')
+        time.sleep(3)
+        self.assertLess(Scrape(server).get('kafka_clients_rebuilt_total'), 12)
+
     def test_brokers_of_a_client_that_is_rebuilt(self):
         server = self.serve('statistics.interval.ms 100')
 
