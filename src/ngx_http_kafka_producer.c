@@ -1044,10 +1044,10 @@ ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer)
 static void
 ngx_http_kafka_producer_reopen(ngx_http_kafka_producer_t *producer)
 {
-    if ((ngx_current_msec - producer->opened < NGX_HTTP_KAFKA_PRODUCER_RETRY
-         || ngx_http_kafka_producer_open(producer) != NGX_OK)
-        && !producer->submit.timer_set)
-    {
+    if (ngx_current_msec - producer->opened >= NGX_HTTP_KAFKA_PRODUCER_RETRY) {
+        ngx_post_event(&producer->submit, &ngx_posted_events);
+
+    } else if (!producer->submit.timer_set) {
         ngx_add_timer(&producer->submit, NGX_HTTP_KAFKA_PRODUCER_RETRY);
     }
 }
