@@ -34,6 +34,8 @@ typedef struct {
 } ngx_http_kafka_client_cert_t;
 
 
+static void ngx_http_kafka_client_no_log(const rd_kafka_t *rk, int level,
+    const char *facility, const char *text);
 static rd_kafka_resp_err_t ngx_http_kafka_client_watch(rd_kafka_t *rk,
     const rd_kafka_conf_t *conf, void *data, char *errstr, size_t size);
 static rd_kafka_resp_err_t ngx_http_kafka_client_request_sent(rd_kafka_t *rk,
@@ -117,6 +119,34 @@ ngx_http_kafka_client_new(const rd_kafka_conf_t *conf, char *errstr)
     }
 
     return rk;
+}
+
+
+rd_kafka_t *
+ngx_http_kafka_client_new_quiet(const rd_kafka_conf_t *conf, char *errstr)
+{
+    rd_kafka_t       *rk;
+    rd_kafka_conf_t  *quiet;
+
+    quiet = rd_kafka_conf_dup(conf);
+
+    rd_kafka_conf_set_events(quiet, 0);
+    rd_kafka_conf_set_log_cb(quiet, ngx_http_kafka_client_no_log);
+    (void) rd_kafka_conf_set(quiet, "log.queue", "false", NULL, 0);
+    (void) rd_kafka_conf_set(quiet, "statistics.interval.ms", "0", NULL, 0);
+
+    rk = ngx_http_kafka_client_new(quiet, errstr);
+
+    rd_kafka_conf_destroy(quiet);
+
+    return rk;
+}
+
+
+static void
+ngx_http_kafka_client_no_log(const rd_kafka_t *rk, int level,
+    const char *facility, const char *text)
+{
 }
 
 

@@ -571,6 +571,8 @@ ngx_http_kafka_conf_mock(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
         return NGX_OK;
     }
 
+    producer->mocked = 1;
+
     auto_create = 0;
     names = ctx->names.elts;
 

@@ -8,6 +8,7 @@ import concurrent.futures
 import http.client
 import os
 import random
+import re
 import signal
 import socket
 import struct
@@ -511,6 +512,47 @@ class Life(kafkatest.TestCase):
         self.assertLess(min(held[10:]), 50, held)
         self.assertEqual(len(kafkatest.read_topic(self.broker.bootstrap,
                                                   'many-0')), 3)
+
+    def test_mock_cluster_outlives_its_clients(self):
+        """The embedded one: a client with more than 1,000 topics is replaced,
+        and both it and those beside it find the same brokers as before.
+        """
+
+        server = self.nginx(
+            'kafka_producer main { test.mock.num.brokers 1; }',
+            'location /produce { kafka_produce main; }'
+            'location = /status { kafka_status; }')
+
+        def rebuilt():
+            answer = server.get('/status')
+            self.assertEqual(answer.status, 200, answer)
+            return answer.json['producers']['main']['clients_rebuilt']
+
+        for i in range(11):
+            answer = server.post('/produce', [
+                {'topic': f'many-{n}', 'partition': 0, 'value': 'a'}
+                for n in range(i * 100, i * 100 + 100)])
+            self.assertEqual(answer.status, 200, answer)
+
+        self.assertEqual(rebuilt(), 0)
+
+        # a client that is 5 s old is replaced after its next report
+
+        wait_for(lambda: server.get('/produce/other/a').status == 200
+                 and rebuilt() > 0, what='the client is replaced')
+
+        answer = server.post('/produce/many-7', {'value': 'b', 'partition': 0})
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(answer.json[0]['offset'], 1)
+
+        # a topic that no client has asked for yet
+
+        self.assertEqual(server.get('/produce/new/a').status, 200)
+
+        where = re.search(r'mock cluster answers in this process, at (\S+)',
+                          server.log()).group(1)
+        self.assertEqual([r.value for r in
+                          kafkatest.read_topic(where, 'many-7')], [b'a', b'b'])
 
 
 if __name__ == '__main__':

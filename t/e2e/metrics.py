@@ -758,11 +758,11 @@ class Metrics(kafkatest.TestCase):
         socket.blocking.max.ms 100;
     }''', 'location /produce { kafka_produce noted; }')
 
-        wait_for(lambda: 'MOCK' in server.log(), what='a notice')
-        self.assertRegex(server.log(), r'\[notice\] \d+#\d+: kafka producer '
-                                       r'"noted": MOCK: ')
+        wait_for(lambda: 'CONFWARN' in server.log(), what='a warning')
         self.assertRegex(server.log(), r'\[warn\] \d+#\d+: kafka producer '
                                        r'"noted": CONFWARN: ')
+        self.assertRegex(server.log(), r'\[notice\] \d+#\d+: kafka producer '
+                                       r'"noted": librdkafka\'s mock cluster ')
 
     def test_rate_of_librdkafka(self):
         server = self.serve('debug all', main='error_log debug.log debug;')
