@@ -121,6 +121,12 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
         return NGX_ERROR;
     }
 
+    if (producer->connection == NULL
+        && ngx_http_kafka_delivery_open(producer) != NGX_OK)
+    {
+        goto failed;
+    }
+
     if (ngx_http_kafka_producer_confs(producer, errstr) == NGX_OK) {
         producer->rk = ngx_http_kafka_client_new(producer->client_conf,
                                                  errstr);
@@ -135,11 +141,7 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
 
     producer->queue = rd_kafka_queue_get_main(producer->rk);
     (void) rd_kafka_set_log_queue(producer->rk, producer->queue);
-
-    if (ngx_http_kafka_delivery_open(producer) != NGX_OK) {
-        ngx_http_kafka_producer_end(producer);
-        goto failed;
-    }
+    ngx_http_kafka_delivery_add(producer, producer->queue);
 
     if (producer->opened) {
         ngx_http_kafka_metrics_rebuilt(&producer->metrics);
@@ -261,11 +263,6 @@ ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
     ngx_http_kafka_topics_release(&producer->topics);
 
     ngx_http_kafka_producer_timers(producer);
-
-    if (producer->connection) {
-        ngx_http_kafka_delivery_close(producer);
-    }
-
     ngx_http_kafka_producer_queues(producer);
 
     if (producer->alone) {
@@ -301,10 +298,12 @@ ngx_http_kafka_producer_timers(ngx_http_kafka_producer_t *producer)
 static void
 ngx_http_kafka_producer_queues(ngx_http_kafka_producer_t *producer)
 {
+    ngx_http_kafka_delivery_remove(producer->queue);
     rd_kafka_queue_destroy(producer->queue);
     producer->queue = NULL;
 
     if (producer->alone_queue) {
+        ngx_http_kafka_delivery_remove(producer->alone_queue);
         rd_kafka_queue_destroy(producer->alone_queue);
         producer->alone_queue = NULL;
     }
@@ -1257,6 +1256,10 @@ ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
         ngx_http_kafka_producer_destroy(producer, until);
     }
 
+    if (producer->connection) {
+        ngx_http_kafka_delivery_close(producer);
+    }
+
     ngx_http_kafka_topics_close(&producer->topics, until);
 
     if (producer->client_conf) {
@@ -1316,7 +1319,6 @@ ngx_http_kafka_producer_destroy(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t  *batch;
 
     ngx_http_kafka_topics_release(&producer->topics);
-    ngx_http_kafka_delivery_close(producer);
     ngx_http_kafka_producer_queues(producer);
 
     if ((producer->alone

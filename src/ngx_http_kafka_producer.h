@@ -58,7 +58,7 @@ typedef struct {
     rd_kafka_t                  *mock;         /* has the brokers, or NULL */
     rd_kafka_conf_t             *client_conf;  /* for rk */
     rd_kafka_conf_t             *side;         /* for clients beside rk */
-    rd_kafka_queue_t            *queue;
+    rd_kafka_queue_t            *queue;        /* NULL without rk */
     rd_kafka_queue_t            *alone_queue;
     ngx_connection_t            *connection;   /* the eventfd's */
     ngx_http_kafka_topics_t      topics;

@@ -209,6 +209,90 @@ class Life(kafkatest.TestCase):
         with open(server.log_path, 'w', encoding='ascii'):
             pass
 
+    # connections
+
+    def check_connections(self, needed, also='', **kwargs):
+        """As many as nginx -t asks for are enough to start and to serve."""
+
+        blocks = (kafkatest.producer(self.broker.bootstrap)
+                  + 'kafka_producer spare { bootstrap.servers 127.0.0.1:9; }',
+                  f'{also} location /produce {{ kafka_produce main; }}')
+
+        server = kafkatest.Nginx(*blocks, connections=needed - 1, **kwargs)
+        status, text = server.check()
+
+        self.assertRegex(text, rf'\[emerg\] {needed - 1} worker_connections '
+                               rf'are not enough .*: at least {needed} are')
+        self.assertNotEqual(status, 0)
+
+        os.remove(server.log_path)
+        server.connections = needed
+        server.write(*blocks)
+        status, text = server.check()
+        self.assertEqual(status, 0, text)
+
+        self.start(server)
+        self.warm(server)
+
+    def test_fewest_connections(self):
+        """A listening socket, two producers, the channel, a client."""
+
+        self.check_connections(5)
+
+    def test_fewest_connections_with_reuseport(self):
+        """A socket for each worker, which opens its own."""
+
+        self.check_connections(
+            6, f'listen 127.0.0.1:{kafkatest.free_port()};',
+            listen='reuseport', workers=3)
+
+    def test_clients_take_all_connections(self):
+        """A client of librdkafka's that is replaced leaves none to them."""
+
+        self.broker.command('fail 22 CLUSTER_AUTHORIZATION_FAILED 100000')
+        server = self.serve(connections=8)
+        held = []
+
+        def hold():
+            s = server.connect()
+            s.sendall(b'G')
+            s.settimeout(0.05)
+            try:
+                if s.recv(1) == b'':
+                    s.close()
+                    return
+            except ConnectionResetError:
+                s.close()
+                return
+            except TimeoutError:
+                held.append(s)
+
+        def replaced():
+            hold()
+            return server.log().count('it is replaced')
+
+        wait_for(lambda: replaced() >= 3, 20, 'clients are replaced')
+
+        # without the listening socket's, the producer's and the channel's
+
+        self.assertEqual(len(held), 5)
+
+        self.broker.command('clear 22')
+        held.pop().close()
+        wait_for(lambda: server.get('/produce/life/m').status == 200, 20,
+                 'it serves again')
+
+        for s in held:
+            s.close()
+
+        # nginx says that it had too few, as it should
+
+        with open(server.log_path, encoding='utf-8') as f:
+            lines = f.readlines()
+        with open(server.log_path, 'w', encoding='utf-8') as f:
+            f.writelines(line for line in lines
+                         if 'worker_connections are not enough' not in line)
+
     # brokers
 
     def test_brokers_come_later(self):

@@ -101,7 +101,7 @@ class Nginx:
     daemon = 'off'
 
     def __init__(self, http_block, server, main='', workers=1, master=True,
-                 listen='', user='root'):
+                 listen='', user='root', connections=1024):
         self.dir = tempfile.mkdtemp(prefix='nginx-')
         self.port = free_port()
         self.log_path = os.path.join(self.dir, 'error.log')
@@ -112,6 +112,7 @@ class Nginx:
         self.master = master
         self.listen = listen
         self.user = user
+        self.connections = connections
         self.write(http_block, server)
 
     def write(self, http_block, server):
@@ -131,7 +132,7 @@ worker_processes {self.workers};
 pid {self.dir}/nginx.pid;
 error_log {self.log_path} info;
 {self.main}
-events {{ worker_connections 1024; }}
+events {{ worker_connections {self.connections}; }}
 http {{
     access_log {self.dir}/access.log;
     {temp}
@@ -145,6 +146,13 @@ http {{
 
     def command(self):
         return [NGINX, '-e', self.log_path, '-p', self.dir, '-c', self.conf]
+
+    def check(self):
+        """nginx -t: its exit status, and what it says."""
+
+        done = subprocess.run([*self.command(), '-t'], text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return done.returncode, done.stdout
 
     def launch(self):
         self.process = subprocess.Popen(self.command())
