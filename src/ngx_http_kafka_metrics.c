@@ -7,6 +7,11 @@
 #include <ngx_http_kafka_metrics.h>
 
 
+/* of the zone; the number is raised when the meaning of what is in it changes,
+   the sum of the sizes that follows it tells of most other changes */
+#define NGX_HTTP_KAFKA_METRICS_NAME      "kafka_status_1_"
+
+
 typedef struct {
     ngx_str_t                        name;
     int64_t                          id;
@@ -125,11 +130,35 @@ static ngx_pid_t                         ngx_http_kafka_metrics_own_pid;
 static ngx_http_kafka_metrics_cell_t     ngx_http_kafka_metrics_nowhere;
 
 
+/*
+ * nginx keeps a zone over a reload if its name, size and tag are the same.  The
+ * module may have been loaded from another file by then: where that one has
+ * another layout, the name is another one.
+ */
+
 ngx_shm_zone_t *
 ngx_http_kafka_metrics_zone(ngx_conf_t *cf, size_t size, void *tag)
 {
+    u_char          *p;
+    size_t           layout;
+    ngx_str_t        name;
     ngx_shm_zone_t  *zone;
-    ngx_str_t        name = ngx_string("kafka_status");
+
+    layout = sizeof(ngx_http_kafka_metrics_zone_t)
+             + sizeof(ngx_http_kafka_metrics_worker_t)
+             + sizeof(ngx_http_kafka_metrics_name_t)
+             + sizeof(ngx_http_kafka_metrics_cell_t)
+             + NGX_HTTP_KAFKA_METRICS_BROKERS
+               * sizeof(ngx_http_kafka_metrics_broker_t);
+
+    p = ngx_pnalloc(cf->pool, sizeof(NGX_HTTP_KAFKA_METRICS_NAME)
+                              + NGX_SIZE_T_LEN);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    name.data = p;
+    name.len = ngx_sprintf(p, NGX_HTTP_KAFKA_METRICS_NAME "%uz", layout) - p;
 
     zone = ngx_shared_memory_add(cf, &name, size, tag);
 

@@ -202,8 +202,14 @@ ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_size_value(kmcf->status_size, NGX_HTTP_KAFKA_METRICS_SIZE);
 
     if (kmcf->producers.nelts) {
+
+        /*
+         * this module's own address is another one where a reload has loaded it
+         * from another file, and the zone would not be kept
+         */
+
         kmcf->zone = ngx_http_kafka_metrics_zone(cf, kmcf->status_size,
-                                                 &ngx_http_kafka_module);
+                                                 &ngx_http_core_module);
         if (kmcf->zone == NULL) {
             return NGX_CONF_ERROR;
         }
