@@ -551,15 +551,20 @@ static void
 ngx_http_kafka_metrics_add_codes(ngx_http_kafka_metrics_code_t *to,
     ngx_http_kafka_metrics_code_t *from)
 {
+    uint64_t    n;
     ngx_uint_t  i;
 
     for (i = 0; i < NGX_HTTP_KAFKA_METRICS_CODES - 1; i++) {
 
-        if (from[i].n == 0) {
+        /* with the code that was written before it, see metrics_count() */
+
+        n = __atomic_load_n(&from[i].n, __ATOMIC_ACQUIRE);
+
+        if (n == 0) {
             break;
         }
 
-        ngx_http_kafka_metrics_count(to, from[i].code, from[i].n);
+        ngx_http_kafka_metrics_count(to, from[i].code, n);
     }
 
     to[NGX_HTTP_KAFKA_METRICS_CODES - 1].n +=
@@ -576,11 +581,7 @@ ngx_http_kafka_metrics_count(ngx_http_kafka_metrics_code_t *codes,
     for (i = 0; i < NGX_HTTP_KAFKA_METRICS_CODES - 1; i++) {
 
         if (codes[i].n == 0) {
-
-            /* who reads meanwhile must not see the count without the code */
-
             codes[i].code = code;
-            ngx_memory_barrier();
             break;
         }
 
@@ -589,7 +590,9 @@ ngx_http_kafka_metrics_count(ngx_http_kafka_metrics_code_t *codes,
         }
     }
 
-    codes[i].n += n;
+    /* another process that reads this count has the code, too */
+
+    __atomic_store_n(&codes[i].n, codes[i].n + n, __ATOMIC_RELEASE);
 }
 
 
