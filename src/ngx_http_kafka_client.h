@@ -75,4 +75,11 @@ ngx_int_t ngx_http_kafka_client_destroy_until(rd_kafka_t *rk,
     ngx_msec_t until);
 
 
+/*
+ * As the process exits, after all else: if a client is left alone, exit() frees
+ * nothing that its threads may use, such as what OpenSSL has.  Event loop.
+ */
+void ngx_http_kafka_client_exit(void);
+
+
 #endif /* _NGX_HTTP_KAFKA_CLIENT_H_INCLUDED_ */

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_module.h>
+#include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_conf.h>
 #include <ngx_http_kafka_filter.h>
 #include <ngx_http_kafka_handler.h>
@@ -558,4 +559,6 @@ ngx_http_kafka_exit_process(ngx_cycle_t *cycle)
     for (i = 0; i < kmcf->producers.nelts; i++) {
         ngx_http_kafka_metrics_close(&producer[i]->metrics);
     }
+
+    ngx_http_kafka_client_exit();
 }

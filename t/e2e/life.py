@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 import time
+import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 '../lib'))
@@ -208,6 +209,21 @@ class Life(kafkatest.TestCase):
 
         with open(server.log_path, 'w', encoding='ascii'):
             pass
+
+    @unittest.skipIf(kafkatest.SANITIZER, 'it wants to be loaded first')
+    def test_exit_while_a_client_ends(self):
+        """A name whose look-up hangs holds a client beyond the time there is:
+        its thread must not meet what OpenSSL has freed in exit().
+        """
+
+        with self.preload('exit.c'):
+            server = self.nginx(
+                kafkatest.producer('late.invalid:9092', 'security.protocol ssl')
+                + 'kafka_shutdown_timeout 500ms;')
+
+        self.assertEqual(server.stop(), 0)
+        self.assertIn('did not end in time', server.log())
+        self.assertNotIn('OpenSSL is used after its end', server.log())
 
     # connections
 

@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 
 import confluent_kafka
 import confluent_kafka.admin
@@ -575,6 +576,17 @@ class TestCase(unittest.TestCase):
         mock = Mock(brokers)
         self.addCleanup(mock.stop)
         return mock
+
+    def preload(self, name, *options):
+        """Compiles a file of t/lib; the environment in which nginx has it."""
+
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        library = os.path.join(folder, 'preload.so')
+        subprocess.run(
+            ['gcc', '-Wall', '-Wextra', '-Werror', '-fPIC', '-shared', '-o',
+             library, *options, os.path.join(ROOT, 't/lib', name)], check=True)
+        return unittest.mock.patch.dict(os.environ, LD_PRELOAD=library)
 
     def assertGrowth(self, pid, before, limit):
         """Of a process, in bytes; a sanitizer keeps what was freed."""
