@@ -13,6 +13,11 @@
 #define NGX_HTTP_KAFKA_CONF_STATISTICS       1000
 #define NGX_HTTP_KAFKA_CONF_STATISTICS_TEXT  "1000"
 
+/* librdkafka's versions, 2.4.0 and 2.10.0: in between, a topic that has another
+   id than before leaves a freed entry in the cache of metadata */
+#define NGX_HTTP_KAFKA_CONF_CRASHES          0x02040000
+#define NGX_HTTP_KAFKA_CONF_CRASHES_NO_MORE  0x020a0000
+
 
 typedef struct {
     rd_kafka_conf_t             *conf;
@@ -220,6 +225,26 @@ ngx_http_kafka_conf_health(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* of the library that is loaded, which may not be the one of the headers */
+
+void
+ngx_http_kafka_conf_version(ngx_conf_t *cf)
+{
+    int  version;
+
+    version = rd_kafka_version();
+
+    if (version >= NGX_HTTP_KAFKA_CONF_CRASHES
+        && version < NGX_HTTP_KAFKA_CONF_CRASHES_NO_MORE)
+    {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "librdkafka %s can crash a worker process when a Kafka "
+                      "topic is deleted and created again: use 2.10 or newer, "
+                      "or 2.3 or older", rd_kafka_version_str());
+    }
 }
 
 

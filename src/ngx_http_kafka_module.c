@@ -203,6 +203,7 @@ ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_size_value(kmcf->status_size, NGX_HTTP_KAFKA_METRICS_SIZE);
 
     if (kmcf->producers.nelts) {
+        ngx_http_kafka_conf_version(cf);
 
         /*
          * this module's own address is another one where a reload has loaded it

@@ -225,6 +225,35 @@ class Life(kafkatest.TestCase):
         self.assertIn('did not end in time', server.log())
         self.assertNotIn('OpenSSL is used after its end', server.log())
 
+    # librdkafka's version
+
+    def warnings(self, version):
+        """What nginx -t, a start and a reload say about it, each."""
+
+        text = ('librdkafka of a test can crash a worker process when a Kafka '
+                'topic is deleted and created again: use 2.10 or newer, or '
+                '2.3 or older')
+
+        with self.preload('version.c', f'-DVERSION={version}'):
+            server = self.serve('client.id several',
+                                http='kafka_producer spare '
+                                     '{ bootstrap.servers 127.0.0.1:9; }')
+            started = server.log().count(text)
+            tested = server.check()[1].count(text)
+
+        before = server.log().count(text)
+        server.reload()
+
+        return tested, started, server.log().count(text) - before
+
+    @unittest.skipIf(kafkatest.SANITIZER, 'it wants to be loaded first')
+    def test_librdkafka_that_crashes(self):
+        self.assertEqual(self.warnings('0x020800ff'), (1, 1, 1))
+        self.assertEqual(self.warnings('0x020400ff'), (1, 1, 1))
+
+        for version in '0x020300ff', '0x020a00ff':
+            self.assertEqual(self.warnings(version), (0, 0, 0))
+
     # connections
 
     def check_connections(self, needed, also='', **kwargs):
