@@ -35,6 +35,8 @@ typedef struct {
 } ngx_http_kafka_client_cert_t;
 
 
+static void ngx_http_kafka_client_no_log(const rd_kafka_t *rk, int level,
+    const char *facility, const char *text);
 static rd_kafka_resp_err_t ngx_http_kafka_client_watch(rd_kafka_t *rk,
     const rd_kafka_conf_t *conf, void *data, char *errstr, size_t size);
 static rd_kafka_resp_err_t ngx_http_kafka_client_request_sent(rd_kafka_t *rk,
@@ -45,11 +47,15 @@ static void ngx_http_kafka_client_destroy_task(void *data, ngx_log_t *log);
 static void ngx_http_kafka_client_destroyed(ngx_event_t *ev);
 static ngx_int_t ngx_http_kafka_client_destroy(rd_kafka_t *rk,
     ngx_msec_t timeout, ngx_log_t *log);
+static void ngx_http_kafka_client_exit_now(void);
 static void *ngx_http_kafka_client_destroy_thread(void *data);
 
 
 /* the last one that was to be made, in any thread */
 static ngx_uint_t  ngx_http_kafka_client_failed;
+
+/* those that are not destroyed yet, whose threads may be anywhere */
+static ngx_uint_t  ngx_http_kafka_client_alive;
 
 
 /* as numbered in openssl/x509_vfy.h, which is not needed to build */
@@ -103,21 +109,52 @@ ngx_http_kafka_client_new(const rd_kafka_conf_t *conf, char *errstr)
     __atomic_store_n(&ngx_http_kafka_client_failed, rk == NULL,
                      __ATOMIC_RELAXED);
 
-    if (rk == NULL) {
-
-        /*
-         * librdkafka has freed what the copy still names, once it has called
-         * the interceptor: the rest is lost, some 4 kB, the first time
-         */
-
-        if (!state->watched) {
-            rd_kafka_conf_destroy(copy);
-        }
-
-        ngx_free(state);
+    if (rk) {
+        (void) __atomic_add_fetch(&ngx_http_kafka_client_alive, 1,
+                                  __ATOMIC_RELAXED);
+        return rk;
     }
 
+    /*
+     * librdkafka has freed what the copy still names, once it has called the
+     * interceptor: the rest is lost, some 4 kB, the first time
+     */
+
+    if (!state->watched) {
+        rd_kafka_conf_destroy(copy);
+    }
+
+    ngx_free(state);
+
+    return NULL;
+}
+
+
+rd_kafka_t *
+ngx_http_kafka_client_new_quiet(const rd_kafka_conf_t *conf, char *errstr)
+{
+    rd_kafka_t       *rk;
+    rd_kafka_conf_t  *quiet;
+
+    quiet = rd_kafka_conf_dup(conf);
+
+    rd_kafka_conf_set_events(quiet, 0);
+    rd_kafka_conf_set_log_cb(quiet, ngx_http_kafka_client_no_log);
+    (void) rd_kafka_conf_set(quiet, "log.queue", "false", NULL, 0);
+    (void) rd_kafka_conf_set(quiet, "statistics.interval.ms", "0", NULL, 0);
+
+    rk = ngx_http_kafka_client_new(quiet, errstr);
+
+    rd_kafka_conf_destroy(quiet);
+
     return rk;
+}
+
+
+static void
+ngx_http_kafka_client_no_log(const rd_kafka_t *rk, int level,
+    const char *facility, const char *text)
+{
 }
 
 
@@ -265,6 +302,9 @@ ngx_http_kafka_client_free(rd_kafka_t *rk)
 
     rd_kafka_destroy(rk);
 
+    (void) __atomic_sub_fetch(&ngx_http_kafka_client_alive, 1,
+                              __ATOMIC_RELEASE);
+
 #ifdef __GLIBC__
 
     /*
@@ -389,6 +429,28 @@ ngx_http_kafka_client_destroy(rd_kafka_t *rk, ngx_msec_t timeout,
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_kafka_client_exit(void)
+{
+    if (__atomic_load_n(&ngx_http_kafka_client_alive, __ATOMIC_ACQUIRE) == 0) {
+        return;
+    }
+
+    if (atexit(ngx_http_kafka_client_exit_now) != 0) {
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0, "atexit() failed");
+    }
+}
+
+
+/* a worker exits with 0; the functions registered before are not called */
+
+static void
+ngx_http_kafka_client_exit_now(void)
+{
+    _exit(0);
 }
 
 

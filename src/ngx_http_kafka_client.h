@@ -25,6 +25,13 @@ rd_kafka_t *ngx_http_kafka_client_new(const rd_kafka_conf_t *conf,
     char *errstr);
 
 /*
+ * The same for a client whose queues nobody serves: it has no events, and no
+ * log, for the client that produces reports on the brokers.  Any thread.
+ */
+rd_kafka_t *ngx_http_kafka_client_new_quiet(const rd_kafka_conf_t *conf,
+    char *errstr);
+
+/*
  * Finds what is wrong with conf: makes a client, and destroys it.  No broker is
  * given to it, so that none is contacted and its threads end at once.  NGX_OK,
  * or NGX_ERROR with the reason in errstr.  Any thread.
@@ -69,6 +76,13 @@ void ngx_http_kafka_client_destroy_later(ngx_thread_pool_t *tp,
  */
 ngx_int_t ngx_http_kafka_client_destroy_until(rd_kafka_t *rk,
     ngx_msec_t until);
+
+
+/*
+ * As the process exits, after all else: if a client is left alone, exit() frees
+ * nothing that its threads may use, such as what OpenSSL has.  Event loop.
+ */
+void ngx_http_kafka_client_exit(void);
 
 
 #endif /* _NGX_HTTP_KAFKA_CLIENT_H_INCLUDED_ */

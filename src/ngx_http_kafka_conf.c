@@ -6,16 +6,23 @@
 
 #include <ngx_http_kafka_conf.h>
 #include <ngx_http_kafka_client.h>
+#include <ngx_http_kafka_file.h>
 
 
 /* milliseconds */
 #define NGX_HTTP_KAFKA_CONF_STATISTICS       1000
 #define NGX_HTTP_KAFKA_CONF_STATISTICS_TEXT  "1000"
 
+/* librdkafka's versions, 2.4.0 and 2.10.0: in between, a topic that has another
+   id than before leaves a freed entry in the cache of metadata */
+#define NGX_HTTP_KAFKA_CONF_CRASHES          0x02040000
+#define NGX_HTTP_KAFKA_CONF_CRASHES_NO_MORE  0x020a0000
+
 
 typedef struct {
     rd_kafka_conf_t             *conf;
     ngx_array_t                  names;      /* of properties set so far */
+    ngx_array_t                  files;
     unsigned                     brokers:1;
     unsigned                     statistics:1;
 } ngx_http_kafka_conf_ctx_t;
@@ -44,9 +51,10 @@ static ngx_int_t ngx_http_kafka_conf_set(ngx_conf_t *cf,
     ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name, ngx_str_t *value);
 static ngx_uint_t ngx_http_kafka_conf_cut(rd_kafka_conf_t *conf,
     ngx_str_t *name, ngx_str_t *value);
-static ngx_int_t ngx_http_kafka_conf_set_key(ngx_conf_t *cf,
-    ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *value);
-static u_char *ngx_http_kafka_conf_read_file(ngx_conf_t *cf, ngx_str_t *name);
+static ngx_uint_t ngx_http_kafka_conf_names_file(ngx_str_t *name,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_kafka_conf_read_file(ngx_conf_t *cf,
+    ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name, ngx_str_t *value);
 static ngx_int_t ngx_http_kafka_conf_mock(ngx_conf_t *cf,
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_conf_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_conf_number(rd_kafka_conf_t *conf,
@@ -78,6 +86,16 @@ static ngx_http_kafka_conf_default_t  ngx_http_kafka_conf_defaults[] = {
     { "reconnect.backoff.max.ms", "1000" },
 
     { NULL, NULL }
+};
+
+
+static const char  *ngx_http_kafka_conf_files[] = {
+    "ssl.key.location",
+    "ssl.certificate.location",
+    "ssl.ca.location",
+    "ssl.crl.location",
+    "ssl.keystore.location",
+    NULL
 };
 
 
@@ -155,7 +173,10 @@ ngx_http_kafka_conf_block(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer)
     }
 
     if (ngx_array_init(&ctx.names, cf->temp_pool, 16, sizeof(ngx_str_t))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&ctx.files, cf->temp_pool, 4,
+                          sizeof(ngx_http_kafka_file_t))
+           != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -204,6 +225,26 @@ ngx_http_kafka_conf_health(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* of the library that is loaded, which may not be the one of the headers */
+
+void
+ngx_http_kafka_conf_version(ngx_conf_t *cf)
+{
+    int  version;
+
+    version = rd_kafka_version();
+
+    if (version >= NGX_HTTP_KAFKA_CONF_CRASHES
+        && version < NGX_HTTP_KAFKA_CONF_CRASHES_NO_MORE)
+    {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "librdkafka %s can crash a worker process when a Kafka "
+                      "topic is deleted and created again: use 2.10 or newer, "
+                      "or 2.3 or older", rd_kafka_version_str());
+    }
 }
 
 
@@ -405,8 +446,10 @@ ngx_http_kafka_conf_set(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
     char    errstr[NGX_HTTP_KAFKA_CLIENT_ERROR], acks[16];
     size_t  size;
 
-    if (ngx_strcmp(name->data, "ssl.key.location") == 0) {
-        return ngx_http_kafka_conf_set_key(cf, ctx, value);
+    if (ngx_http_kafka_conf_names_file(name, value)
+        && ngx_http_kafka_conf_read_file(cf, ctx, name, value) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     if (rd_kafka_conf_set(ctx->conf, (char *) name->data, (char *) value->data,
@@ -473,88 +516,63 @@ ngx_http_kafka_conf_cut(rd_kafka_conf_t *conf, ngx_str_t *name,
 }
 
 
-/* read by the master, for a worker may not be allowed to */
-
-static ngx_int_t
-ngx_http_kafka_conf_set_key(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
-    ngx_str_t *value)
+static ngx_uint_t
+ngx_http_kafka_conf_names_file(ngx_str_t *name, ngx_str_t *value)
 {
-    char     errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
-    u_char  *pem;
+    const char  **p;
 
-    pem = ngx_http_kafka_conf_read_file(cf, value);
-    if (pem == NULL) {
-        return NGX_ERROR;
+    /* librdkafka looks for the system's certificates */
+
+    if (value->len == 0 || ngx_strcmp(value->data, "probe") == 0) {
+        return 0;
     }
 
-    if (rd_kafka_conf_set(ctx->conf, "ssl.key.pem", (char *) pem, errstr,
-                          sizeof(errstr))
-        != RD_KAFKA_CONF_OK)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "kafka property \"ssl.key.location\": %s", errstr);
-        return NGX_ERROR;
+    for (p = ngx_http_kafka_conf_files; *p; p++) {
+        if (ngx_strcmp(name->data, *p) == 0) {
+            return 1;
+        }
     }
 
-    return NGX_OK;
+    return 0;
 }
 
 
-static u_char *
-ngx_http_kafka_conf_read_file(ngx_conf_t *cf, ngx_str_t *name)
+/* a directory has too many: librdkafka looks for what it needs in it */
+
+static ngx_int_t
+ngx_http_kafka_conf_read_file(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
+    ngx_str_t *name, ngx_str_t *value)
 {
-    off_t       size;
-    u_char     *data;
-    ssize_t     n;
-    ngx_file_t  file;
+    ngx_int_t               rc;
+    ngx_http_kafka_file_t  *file;
 
-    if (ngx_conf_full_name(cf->cycle, name, 1) != NGX_OK) {
-        return NULL;
+    file = ngx_array_push(&ctx->files);
+    if (file == NULL) {
+        return NGX_ERROR;
     }
 
-    ngx_memzero(&file, sizeof(ngx_file_t));
+    file->name = *value;
 
-    file.name = *name;
-    file.log = cf->log;
-    file.fd = ngx_open_file(name->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    rc = ngx_http_kafka_file_read(cf, file);
 
-    if (file.fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%V\" failed", name);
-        return NULL;
+    if (rc == NGX_OK) {
+        *value = file->path;
+        return NGX_OK;
     }
 
-    data = NULL;
-
-    if (ngx_fd_info(file.fd, &file.info) == NGX_FILE_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_fd_info_n " \"%V\" failed", name);
-        goto done;
+    if (rc == NGX_DECLINED && ngx_strcmp(name->data, "ssl.ca.location") == 0) {
+        *value = file->name;
+        ctx->files.nelts--;
+        return NGX_OK;
     }
 
-    size = ngx_file_size(&file.info);
-
-    data = ngx_pcalloc(cf->temp_pool, (size_t) size + 1);
-    if (data == NULL) {
-        goto done;
+    if (rc == NGX_DECLINED) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "kafka property \"%V\": \"%V\" is a directory",
+                           name, &file->name);
     }
 
-    n = ngx_read_file(&file, data, (size_t) size, 0);
-
-    if (n != (ssize_t) size) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_read_file_n " \"%V\" failed", name);
-        data = NULL;
-    }
-
-done:
-
-    if (ngx_close_file(file.fd) == NGX_FILE_ERROR) {
-        ngx_log_error(NGX_LOG_ALERT, cf->log, ngx_errno,
-                      ngx_close_file_n " \"%V\" failed", name);
-    }
-
-    return data;
+    return NGX_ERROR;
 }
 
 
@@ -570,6 +588,8 @@ ngx_http_kafka_conf_mock(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
     if (ngx_http_kafka_conf_number(ctx->conf, "test.mock.num.brokers") <= 0) {
         return NGX_OK;
     }
+
+    producer->mocked = 1;
 
     auto_create = 0;
     names = ctx->names.elts;
@@ -694,7 +714,9 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
 
     if (ngx_http_kafka_client_try(ctx->conf, errstr) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "kafka producer cannot be made: %s", errstr);
+                           "kafka producer cannot be made: %s",
+                           ngx_http_kafka_file_names(cf->temp_pool,
+                                                     &ctx->files, errstr));
         return NGX_CONF_ERROR;
     }
 

@@ -30,6 +30,9 @@ ngx_http_kafka_producer_t *ngx_http_kafka_conf_producer(ngx_conf_t *cf,
 char *ngx_http_kafka_conf_block(ngx_conf_t *cf,
     ngx_http_kafka_producer_t *producer);
 
+/* once all is read, with some producer: warns of librdkafka's known faults */
+void ngx_http_kafka_conf_version(ngx_conf_t *cf);
+
 /* once all is read: librdkafka's statistics, where kafka_health needs them */
 char *ngx_http_kafka_conf_health(ngx_conf_t *cf,
     ngx_http_kafka_producer_t *producer);

@@ -92,8 +92,6 @@ ngx_http_kafka_delivery_open(ngx_http_kafka_producer_t *producer)
 
     producer->connection = c;
 
-    ngx_http_kafka_delivery_add(producer, producer->queue);
-
     return NGX_OK;
 }
 
@@ -116,14 +114,15 @@ ngx_http_kafka_delivery_add(ngx_http_kafka_producer_t *producer,
 
 
 void
+ngx_http_kafka_delivery_remove(rd_kafka_queue_t *queue)
+{
+    rd_kafka_queue_io_event_enable(queue, -1, NULL, 0);
+}
+
+
+void
 ngx_http_kafka_delivery_close(ngx_http_kafka_producer_t *producer)
 {
-    rd_kafka_queue_io_event_enable(producer->queue, -1, NULL, 0);
-
-    if (producer->alone_queue) {
-        rd_kafka_queue_io_event_enable(producer->alone_queue, -1, NULL, 0);
-    }
-
     ngx_close_connection(producer->connection);
     producer->connection = NULL;
 }
@@ -206,6 +205,13 @@ ngx_http_kafka_delivery_drain(ngx_http_kafka_producer_t *producer,
 {
     ngx_uint_t         n;
     rd_kafka_event_t  *event;
+
+    if (producer->queue == NULL) {
+
+        /* woken by a client that has ended */
+
+        return 0;
+    }
 
     ngx_http_kafka_metrics_tick(&producer->metrics);
 

@@ -7,6 +7,11 @@
 #include <ngx_http_kafka_metrics.h>
 
 
+/* of the zone; the number is raised when the meaning of what is in it changes,
+   the sum of the sizes that follows it tells of most other changes */
+#define NGX_HTTP_KAFKA_METRICS_NAME      "kafka_status_1_"
+
+
 typedef struct {
     ngx_str_t                        name;
     int64_t                          id;
@@ -125,11 +130,35 @@ static ngx_pid_t                         ngx_http_kafka_metrics_own_pid;
 static ngx_http_kafka_metrics_cell_t     ngx_http_kafka_metrics_nowhere;
 
 
+/*
+ * nginx keeps a zone over a reload if its name, size and tag are the same.  The
+ * module may have been loaded from another file by then: where that one has
+ * another layout, the name is another one.
+ */
+
 ngx_shm_zone_t *
 ngx_http_kafka_metrics_zone(ngx_conf_t *cf, size_t size, void *tag)
 {
+    u_char          *p;
+    size_t           layout;
+    ngx_str_t        name;
     ngx_shm_zone_t  *zone;
-    ngx_str_t        name = ngx_string("kafka_status");
+
+    layout = sizeof(ngx_http_kafka_metrics_zone_t)
+             + sizeof(ngx_http_kafka_metrics_worker_t)
+             + sizeof(ngx_http_kafka_metrics_name_t)
+             + sizeof(ngx_http_kafka_metrics_cell_t)
+             + NGX_HTTP_KAFKA_METRICS_BROKERS
+               * sizeof(ngx_http_kafka_metrics_broker_t);
+
+    p = ngx_pnalloc(cf->pool, sizeof(NGX_HTTP_KAFKA_METRICS_NAME)
+                              + NGX_SIZE_T_LEN);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    name.data = p;
+    name.len = ngx_sprintf(p, NGX_HTTP_KAFKA_METRICS_NAME "%uz", layout) - p;
 
     zone = ngx_shared_memory_add(cf, &name, size, tag);
 
@@ -522,15 +551,20 @@ static void
 ngx_http_kafka_metrics_add_codes(ngx_http_kafka_metrics_code_t *to,
     ngx_http_kafka_metrics_code_t *from)
 {
+    uint64_t    n;
     ngx_uint_t  i;
 
     for (i = 0; i < NGX_HTTP_KAFKA_METRICS_CODES - 1; i++) {
 
-        if (from[i].n == 0) {
+        /* with the code that was written before it, see metrics_count() */
+
+        n = __atomic_load_n(&from[i].n, __ATOMIC_ACQUIRE);
+
+        if (n == 0) {
             break;
         }
 
-        ngx_http_kafka_metrics_count(to, from[i].code, from[i].n);
+        ngx_http_kafka_metrics_count(to, from[i].code, n);
     }
 
     to[NGX_HTTP_KAFKA_METRICS_CODES - 1].n +=
@@ -547,11 +581,7 @@ ngx_http_kafka_metrics_count(ngx_http_kafka_metrics_code_t *codes,
     for (i = 0; i < NGX_HTTP_KAFKA_METRICS_CODES - 1; i++) {
 
         if (codes[i].n == 0) {
-
-            /* who reads meanwhile must not see the count without the code */
-
             codes[i].code = code;
-            ngx_memory_barrier();
             break;
         }
 
@@ -560,7 +590,9 @@ ngx_http_kafka_metrics_count(ngx_http_kafka_metrics_code_t *codes,
         }
     }
 
-    codes[i].n += n;
+    /* another process that reads this count has the code, too */
+
+    __atomic_store_n(&codes[i].n, codes[i].n + n, __ATOMIC_RELEASE);
 }
 
 

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_module.h>
+#include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_conf.h>
 #include <ngx_http_kafka_filter.h>
 #include <ngx_http_kafka_handler.h>
@@ -202,8 +203,15 @@ ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_size_value(kmcf->status_size, NGX_HTTP_KAFKA_METRICS_SIZE);
 
     if (kmcf->producers.nelts) {
+        ngx_http_kafka_conf_version(cf);
+
+        /*
+         * this module's own address is another one where a reload has loaded it
+         * from another file, and the zone would not be kept
+         */
+
         kmcf->zone = ngx_http_kafka_metrics_zone(cf, kmcf->status_size,
-                                                 &ngx_http_kafka_module);
+                                                 &ngx_http_core_module);
         if (kmcf->zone == NULL) {
             return NGX_CONF_ERROR;
         }
@@ -552,4 +560,6 @@ ngx_http_kafka_exit_process(ngx_cycle_t *cycle)
     for (i = 0; i < kmcf->producers.nelts; i++) {
         ngx_http_kafka_metrics_close(&producer[i]->metrics);
     }
+
+    ngx_http_kafka_client_exit();
 }

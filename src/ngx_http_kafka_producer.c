@@ -52,7 +52,9 @@
 static ngx_uint_t ngx_http_kafka_producer_early(
     ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer);
-static ngx_int_t ngx_http_kafka_producer_side(
+static ngx_int_t ngx_http_kafka_producer_confs(
+    ngx_http_kafka_producer_t *producer, char *errstr);
+static void ngx_http_kafka_producer_use_mock(
     ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_timers(
@@ -132,7 +134,16 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
         return NGX_AGAIN;
     }
 
-    producer->rk = ngx_http_kafka_client_new(producer->conf, errstr);
+    if (producer->connection == NULL
+        && ngx_http_kafka_delivery_open(producer) != NGX_OK)
+    {
+        goto failed;
+    }
+
+    if (ngx_http_kafka_producer_confs(producer, errstr) == NGX_OK) {
+        producer->rk = ngx_http_kafka_client_new(producer->client_conf,
+                                                 errstr);
+    }
 
     if (producer->rk == NULL) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
@@ -143,13 +154,7 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
 
     producer->queue = rd_kafka_queue_get_main(producer->rk);
     (void) rd_kafka_set_log_queue(producer->rk, producer->queue);
-
-    if (ngx_http_kafka_producer_side(producer) != NGX_OK
-        || ngx_http_kafka_delivery_open(producer) != NGX_OK)
-    {
-        ngx_http_kafka_producer_end(producer);
-        goto failed;
-    }
+    ngx_http_kafka_delivery_add(producer, producer->queue);
 
     if (producer->opened) {
         ngx_http_kafka_metrics_rebuilt(&producer->metrics);
@@ -221,26 +226,37 @@ ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer)
 }
 
 
-/* a client that has a mock cluster inside shares it with those beside it */
+/*
+ * What the clients are made with.  A mock cluster outlives them all, with its
+ * address, its topics and their records: it has a client of its own.
+ */
 
 static ngx_int_t
-ngx_http_kafka_producer_side(ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_producer_confs(ngx_http_kafka_producer_t *producer,
+    char *errstr)
 {
-    const char               *inside[] = { "test.mock.num.brokers" };
-    rd_kafka_mock_cluster_t  *mock;
+    const char  *mock[] = { "test.mock.num.brokers", "security.protocol" };
 
-    mock = rd_kafka_handle_mock_cluster(producer->rk);
-
-    if (producer->side) {
-
-        if (mock == NULL || producer->topics.lookup) {
-            return NGX_OK;
-        }
-
-        rd_kafka_conf_destroy(producer->side);
+    if (producer->client_conf) {
+        return NGX_OK;
     }
 
-    producer->side = rd_kafka_conf_dup_filter(producer->conf, 1, inside);
+    if (producer->mocked) {
+        producer->mock = ngx_http_kafka_client_new_quiet(producer->conf,
+                                                         errstr);
+        if (producer->mock == NULL) {
+            return NGX_ERROR;
+        }
+
+        producer->client_conf = rd_kafka_conf_dup_filter(producer->conf, 2,
+                                                         mock);
+        ngx_http_kafka_producer_use_mock(producer);
+
+    } else {
+        producer->client_conf = rd_kafka_conf_dup(producer->conf);
+    }
+
+    producer->side = rd_kafka_conf_dup(producer->client_conf);
     producer->topics.conf = producer->side;
 
     /* only the first client's are read */
@@ -248,15 +264,24 @@ ngx_http_kafka_producer_side(ngx_http_kafka_producer_t *producer)
     (void) rd_kafka_conf_set(producer->side, "statistics.interval.ms", "0",
                              NULL, 0);
 
-    if (mock
-        && rd_kafka_conf_set(producer->side, "bootstrap.servers",
-                             rd_kafka_mock_cluster_bootstraps(mock), NULL, 0)
-           != RD_KAFKA_CONF_OK)
-    {
-        return NGX_ERROR;
-    }
-
     return NGX_OK;
+}
+
+
+static void
+ngx_http_kafka_producer_use_mock(ngx_http_kafka_producer_t *producer)
+{
+    const char  *brokers;
+
+    brokers = rd_kafka_mock_cluster_bootstraps(
+                                 rd_kafka_handle_mock_cluster(producer->mock));
+
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                  "kafka producer \"%V\": librdkafka's mock cluster answers "
+                  "in this process, at %s", &producer->name, brokers);
+
+    (void) rd_kafka_conf_set(producer->client_conf, "bootstrap.servers",
+                             brokers, NULL, 0);
 }
 
 
@@ -268,11 +293,6 @@ ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
     ngx_http_kafka_topics_release(&producer->topics);
 
     ngx_http_kafka_producer_timers(producer);
-
-    if (producer->connection) {
-        ngx_http_kafka_delivery_close(producer);
-    }
-
     ngx_http_kafka_producer_queues(producer);
 
     if (producer->alone) {
@@ -308,10 +328,12 @@ ngx_http_kafka_producer_timers(ngx_http_kafka_producer_t *producer)
 static void
 ngx_http_kafka_producer_queues(ngx_http_kafka_producer_t *producer)
 {
+    ngx_http_kafka_delivery_remove(producer->queue);
     rd_kafka_queue_destroy(producer->queue);
     producer->queue = NULL;
 
     if (producer->alone_queue) {
+        ngx_http_kafka_delivery_remove(producer->alone_queue);
         rd_kafka_queue_destroy(producer->alone_queue);
         producer->alone_queue = NULL;
     }
@@ -1309,11 +1331,22 @@ ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
         ngx_http_kafka_producer_destroy(producer, until);
     }
 
+    if (producer->connection) {
+        ngx_http_kafka_delivery_close(producer);
+    }
+
     ngx_http_kafka_topics_close(&producer->topics, until);
 
-    if (producer->side) {
+    if (producer->client_conf) {
+        rd_kafka_conf_destroy(producer->client_conf);
         rd_kafka_conf_destroy(producer->side);
+        producer->client_conf = NULL;
         producer->side = NULL;
+    }
+
+    if (producer->mock) {
+        (void) ngx_http_kafka_client_destroy_until(producer->mock, until);
+        producer->mock = NULL;
     }
 }
 
@@ -1361,7 +1394,6 @@ ngx_http_kafka_producer_destroy(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t  *batch;
 
     ngx_http_kafka_topics_release(&producer->topics);
-    ngx_http_kafka_delivery_close(producer);
     ngx_http_kafka_producer_queues(producer);
 
     if ((producer->alone

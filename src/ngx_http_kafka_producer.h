@@ -42,6 +42,7 @@ typedef struct {
     u_char                      *file;
     unsigned                     auto_create:1;
     unsigned                     idempotent:1;
+    unsigned                     mocked:1;     /* brokers inside a client */
     unsigned                     no_statistics:1; /* by the user's 0 */
     ngx_uint_t                   health_line;  /* where kafka_health names */
     u_char                      *health_file;  /* it, or NULL */
@@ -56,8 +57,10 @@ typedef struct {
     unsigned                     closing:1;    /* the process exits */
     rd_kafka_t                  *rk;
     rd_kafka_t                  *alone;        /* batches of one, or NULL */
+    rd_kafka_t                  *mock;         /* has the brokers, or NULL */
+    rd_kafka_conf_t             *client_conf;  /* for rk */
     rd_kafka_conf_t             *side;         /* for clients beside rk */
-    rd_kafka_queue_t            *queue;
+    rd_kafka_queue_t            *queue;        /* NULL without rk */
     rd_kafka_queue_t            *alone_queue;
     ngx_connection_t            *connection;   /* the eventfd's */
     ngx_http_kafka_topics_t      topics;

@@ -61,10 +61,6 @@ static ngx_thread_task_t *ngx_http_kafka_lookup_create(
 static void ngx_http_kafka_lookup_add(ngx_http_kafka_lookup_t *lookup,
     ngx_http_kafka_topic_t *topic);
 static void ngx_http_kafka_lookup_task(void *data, ngx_log_t *log);
-static rd_kafka_t *ngx_http_kafka_lookup_client(
-    ngx_http_kafka_lookup_t *lookup);
-static void ngx_http_kafka_lookup_no_log(const rd_kafka_t *rk, int level,
-    const char *facility, const char *text);
 static ngx_int_t ngx_http_kafka_lookup_ask(ngx_http_kafka_lookup_t *lookup,
     ngx_http_kafka_lookup_name_t *name);
 static void ngx_http_kafka_lookup_judge(ngx_http_kafka_lookup_name_t *name,
@@ -514,7 +510,8 @@ ngx_http_kafka_lookup_task(void *data, ngx_log_t *log)
     ngx_uint_t  i;
 
     if (lookup->rk == NULL) {
-        lookup->rk = ngx_http_kafka_lookup_client(lookup);
+        lookup->rk = ngx_http_kafka_client_new_quiet(lookup->conf,
+                                                     lookup->error);
 
         if (lookup->rk == NULL) {
             ngx_log_error(NGX_LOG_ERR, log, 0,
@@ -529,36 +526,6 @@ ngx_http_kafka_lookup_task(void *data, ngx_log_t *log)
             return;
         }
     }
-}
-
-
-static rd_kafka_t *
-ngx_http_kafka_lookup_client(ngx_http_kafka_lookup_t *lookup)
-{
-    rd_kafka_t       *rk;
-    rd_kafka_conf_t  *conf;
-
-    conf = rd_kafka_conf_dup(lookup->conf);
-
-    /* nobody serves its queues; the producing client tells of the brokers */
-
-    rd_kafka_conf_set_events(conf, 0);
-    rd_kafka_conf_set_log_cb(conf, ngx_http_kafka_lookup_no_log);
-    (void) rd_kafka_conf_set(conf, "log.queue", "false", NULL, 0);
-    (void) rd_kafka_conf_set(conf, "statistics.interval.ms", "0", NULL, 0);
-
-    rk = ngx_http_kafka_client_new(conf, lookup->error);
-
-    rd_kafka_conf_destroy(conf);
-
-    return rk;
-}
-
-
-static void
-ngx_http_kafka_lookup_no_log(const rd_kafka_t *rk, int level,
-    const char *facility, const char *text)
-{
 }
 
 

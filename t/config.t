@@ -519,3 +519,109 @@ GET /produce/inner/x
 --- must_die: 1
 --- error_log
 "kafka_max_memory" directive must not be 0
+
+
+
+=== TEST 39: a certificate that is not there
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        security.protocol ssl;
+        ssl.certificate.location no-such.pem;   # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr{"/\S+/conf/no-such\.pem" failed}]
+
+
+
+=== TEST 40: a file of CAs that is not there
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        security.protocol ssl;
+        ssl.ca.location no-such.pem;        # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr{"/\S+/conf/no-such\.pem" failed}]
+
+
+
+=== TEST 41: a list of revoked certificates that is not there
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        security.protocol ssl;
+        ssl.crl.location no-such.pem;       # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr{"/\S+/conf/no-such\.pem" failed}]
+
+
+
+=== TEST 42: a keystore that is not there
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        security.protocol ssl;
+        ssl.keystore.location no-such.p12;      # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr{"/\S+/conf/no-such\.p12" failed}]
+
+
+
+=== TEST 43: a certificate that is a directory
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        security.protocol ssl;
+        ssl.certificate.location ../html;   # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr{"ssl\.certificate\.location": "/\S+html" is a directory}]
+
+
+
+=== TEST 44: a keystore that is none is named as it is on disk
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        security.protocol ssl;
+        ssl.keystore.location ../html/key.p12;
+        ssl.keystore.password p;
+    }                                         # here
+--- user_files
+>>> key.p12
+planted
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr{cannot be made: \N+ssl\.keystore\.location\N+html/key\.p12: }]
+--- no_error_log
+/proc/self
+planted
+
+
+
+=== TEST 45: a folder of CAs, and the place where librdkafka looks for them
+--- http_config
+    kafka_producer main {
+        bootstrap.servers $TEST_NGINX_KAFKA;
+        ssl.ca.location ../html;
+    }
+    kafka_producer other {
+        bootstrap.servers 127.0.0.1:9;
+        security.protocol ssl;
+        ssl.ca.location probe;
+    }
+--- user_files
+>>> ca.pem
+none
+--- request
+GET /produce/$TOPIC/a
+--- json_body
+{"topic": "$TOPIC", "partition": 0, "offset": 0, "timestamp": "*"}

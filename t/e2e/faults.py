@@ -495,13 +495,14 @@ class Processes(MockCase):
         self.assertEqual(server.wait(), 0)
 
     @unittest.skipIf(os.geteuid() != 0, 'root alone reads what others cannot')
-    def test_ca_file_that_workers_cannot_read(self):
+    def test_ca_folder_that_workers_cannot_read(self):
         """A worker whose client cannot be made answers, and tries again."""
 
         folder = self.other_ca()
-        os.chmod(f'{folder}/ca.pem', 0o600)
+        os.chmod(folder, 0o700)
+        os.mkdir(f'{folder}/certs')
         server = self.serve('security.protocol ssl',
-                            f'ssl.ca.location {folder}/ca.pem',
+                            f'ssl.ca.location {folder}/certs',
                             user='www-data')
         pid = server.worker_pids()
 
@@ -511,7 +512,7 @@ class Processes(MockCase):
 
         self.assertEqual(server.worker_pids(), pid)
         self.assertIn('could not be made', server.log())
-        os.chmod(f'{folder}/ca.pem', 0o644)
+        os.chmod(folder, 0o755)
         answer = server.get('/produce/t/m')     # by TLS to a mock without it
         self.assertNotIn('could not be started', answer.json['error'])
 

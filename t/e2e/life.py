@@ -8,11 +8,13 @@ import concurrent.futures
 import http.client
 import os
 import random
+import re
 import signal
 import socket
 import struct
 import sys
 import time
+import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 '../lib'))
@@ -207,6 +209,134 @@ class Life(kafkatest.TestCase):
 
         with open(server.log_path, 'w', encoding='ascii'):
             pass
+
+    @unittest.skipIf(kafkatest.SANITIZER, 'it wants to be loaded first')
+    def test_exit_while_a_client_ends(self):
+        """A name whose look-up hangs holds a client beyond the time there is:
+        its thread must not meet what OpenSSL has freed in exit().
+        """
+
+        with self.preload('exit.c'):
+            server = self.nginx(
+                kafkatest.producer('late.invalid:9092', 'security.protocol ssl')
+                + 'kafka_shutdown_timeout 500ms;')
+
+        self.assertEqual(server.stop(), 0)
+        self.assertIn('did not end in time', server.log())
+        self.assertNotIn('OpenSSL is used after its end', server.log())
+
+    # librdkafka's version
+
+    def warnings(self, version):
+        """What nginx -t, a start and a reload say about it, each."""
+
+        text = ('librdkafka of a test can crash a worker process when a Kafka '
+                'topic is deleted and created again: use 2.10 or newer, or '
+                '2.3 or older')
+
+        with self.preload('version.c', f'-DVERSION={version}'):
+            server = self.serve('client.id several',
+                                http='kafka_producer spare '
+                                     '{ bootstrap.servers 127.0.0.1:9; }')
+            started = server.log().count(text)
+            tested = server.check()[1].count(text)
+
+        before = server.log().count(text)
+        server.reload()
+
+        return tested, started, server.log().count(text) - before
+
+    @unittest.skipIf(kafkatest.SANITIZER, 'it wants to be loaded first')
+    def test_librdkafka_that_crashes(self):
+        self.assertEqual(self.warnings('0x020800ff'), (1, 1, 1))
+        self.assertEqual(self.warnings('0x020400ff'), (1, 1, 1))
+
+        for version in '0x020300ff', '0x020a00ff':
+            self.assertEqual(self.warnings(version), (0, 0, 0))
+
+    # connections
+
+    def check_connections(self, needed, also='', **kwargs):
+        """As many as nginx -t asks for are enough to start and to serve."""
+
+        blocks = (kafkatest.producer(self.broker.bootstrap)
+                  + 'kafka_producer spare { bootstrap.servers 127.0.0.1:9; }',
+                  f'{also} location /produce {{ kafka_produce main; }}')
+
+        server = kafkatest.Nginx(*blocks, connections=needed - 1, **kwargs)
+        status, text = server.check()
+
+        self.assertRegex(text, rf'\[emerg\] {needed - 1} worker_connections '
+                               rf'are not enough .*: at least {needed} are')
+        self.assertNotEqual(status, 0)
+
+        os.remove(server.log_path)
+        server.connections = needed
+        server.write(*blocks)
+        status, text = server.check()
+        self.assertEqual(status, 0, text)
+
+        self.start(server)
+        self.warm(server)
+
+    def test_fewest_connections(self):
+        """A listening socket, two producers, the channel, a client."""
+
+        self.check_connections(5)
+
+    def test_fewest_connections_with_reuseport(self):
+        """A socket for each worker, which opens its own."""
+
+        self.check_connections(
+            6, f'listen 127.0.0.1:{kafkatest.free_port()};',
+            listen='reuseport', workers=3)
+
+    def test_clients_take_all_connections(self):
+        """A client of librdkafka's that is replaced leaves none to them."""
+
+        self.broker.command('fail 22 CLUSTER_AUTHORIZATION_FAILED 100000')
+        server = self.serve(connections=8)
+        held = []
+
+        def hold():
+            s = server.connect()
+            s.sendall(b'G')
+            s.settimeout(0.05)
+            try:
+                if s.recv(1) == b'':
+                    s.close()
+                    return
+            except ConnectionResetError:
+                s.close()
+                return
+            except TimeoutError:
+                held.append(s)
+
+        def replaced():
+            hold()
+            return server.log().count('it is replaced')
+
+        wait_for(lambda: replaced() >= 3, 20, 'clients are replaced')
+
+        # without the listening socket's, the producer's and the channel's
+
+        self.assertEqual(len(held), 5)
+
+        self.broker.command('clear 22')
+        held.pop().close()
+        wait_for(lambda: server.get('/produce/life/m').status == 200, 20,
+                 'it serves again')
+
+        for s in held:
+            s.close()
+
+        # nginx says that it had too few, as it should
+
+        with open(server.log_path, encoding='utf-8') as f:
+            lines = f.readlines()
+        with open(server.log_path, 'w', encoding='utf-8') as f:
+            f.writelines(line for line in lines
+                         if 'worker_connections are not enough' not in line)
 
     # brokers
 
@@ -511,6 +641,47 @@ class Life(kafkatest.TestCase):
         self.assertLess(min(held[10:]), 50, held)
         self.assertEqual(len(kafkatest.read_topic(self.broker.bootstrap,
                                                   'many-0')), 3)
+
+    def test_mock_cluster_outlives_its_clients(self):
+        """The embedded one: a client with more than 1,000 topics is replaced,
+        and both it and those beside it find the same brokers as before.
+        """
+
+        server = self.nginx(
+            'kafka_producer main { test.mock.num.brokers 1; }',
+            'location /produce { kafka_produce main; }'
+            'location = /status { kafka_status; }')
+
+        def rebuilt():
+            answer = server.get('/status')
+            self.assertEqual(answer.status, 200, answer)
+            return answer.json['producers']['main']['clients_rebuilt']
+
+        for i in range(11):
+            answer = server.post('/produce', [
+                {'topic': f'many-{n}', 'partition': 0, 'value': 'a'}
+                for n in range(i * 100, i * 100 + 100)])
+            self.assertEqual(answer.status, 200, answer)
+
+        self.assertEqual(rebuilt(), 0)
+
+        # a client that is 5 s old is replaced after its next report
+
+        wait_for(lambda: server.get('/produce/other/a').status == 200
+                 and rebuilt() > 0, what='the client is replaced')
+
+        answer = server.post('/produce/many-7', {'value': 'b', 'partition': 0})
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(answer.json[0]['offset'], 1)
+
+        # a topic that no client has asked for yet
+
+        self.assertEqual(server.get('/produce/new/a').status, 200)
+
+        where = re.search(r'mock cluster answers in this process, at (\S+)',
+                          server.log()).group(1)
+        self.assertEqual([r.value for r in
+                          kafkatest.read_topic(where, 'many-7')], [b'a', b'b'])
 
 
 if __name__ == '__main__':

@@ -15,6 +15,9 @@ import kafkatest
 
 TEXTS = [b'no such route', b'NO SUCH ROUTE']
 
+# of the shared memory's name, and so of its layout
+LAYOUTS = [b'kafka_status_1_', b'kafka_status_0_']
+
 
 class Upgrade(kafkatest.TestCase):
     def setUp(self):
@@ -22,22 +25,25 @@ class Upgrade(kafkatest.TestCase):
         broker.command('topic upgrade 1')
         self.server = kafkatest.Nginx(
             kafkatest.producer(broker.bootstrap),
-            'location /produce { kafka_produce main; }')
+            'location /produce { kafka_produce main; }'
+            'location = /status { kafka_status; }')
         self.load(kafkatest.MODULES, self.module('old.so', 0))
         self.start(self.server)
         self.assertRuns(0)
 
-    def module(self, name, version):
+    def module(self, name, version, layout=0):
         """Writes a module that can be told from the other by an error."""
 
         with open(kafkatest.MODULES, 'rb') as f:
             code = f.read()
 
         self.assertIn(TEXTS[0], code)
+        self.assertIn(LAYOUTS[0], code)
         path = os.path.join(self.server.dir, name)
 
         with open(path + '.new', 'wb') as f:
-            f.write(code.replace(TEXTS[0], TEXTS[version]))
+            f.write(code.replace(TEXTS[0], TEXTS[version])
+                    .replace(LAYOUTS[0], LAYOUTS[layout]))
 
         os.rename(path + '.new', path)
         return path
@@ -58,6 +64,11 @@ class Upgrade(kafkatest.TestCase):
         answer = self.server.get('/produce/upgrade/a')
         self.assertEqual(answer.status, 200, answer)
 
+    def acknowledged(self):
+        answer = self.server.get('/status')
+        self.assertEqual(answer.status, 200, answer)
+        return answer.json['producers']['main']['messages_acknowledged']
+
     def test_same_name(self):
         """nginx goes on with what it has loaded, until it is started anew."""
 
@@ -76,6 +87,16 @@ class Upgrade(kafkatest.TestCase):
                   self.module('new.so', 1))
         self.server.reload()
         self.assertRuns(1)
+        self.assertEqual(self.acknowledged(), 2)
+
+    def test_other_layout(self):
+        """It has shared memory of its own, and counts from 0."""
+
+        self.load(os.path.join(self.server.dir, 'old.so'),
+                  self.module('new.so', 1, layout=1))
+        self.server.reload()
+        self.assertRuns(1)
+        self.assertEqual(self.acknowledged(), 1)
 
 
 if __name__ == '__main__':

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 
 import confluent_kafka
 import confluent_kafka.admin
@@ -102,7 +103,7 @@ class Nginx:
     daemon = 'off'
 
     def __init__(self, http_block, server, main='', workers=1, master=True,
-                 listen='', user='root'):
+                 listen='', user='root', connections=1024):
         self.dir = tempfile.mkdtemp(prefix='nginx-')
         self.port = free_port()
         self.log_path = os.path.join(self.dir, 'error.log')
@@ -113,6 +114,7 @@ class Nginx:
         self.master = master
         self.listen = listen
         self.user = user
+        self.connections = connections
         self.write(http_block, server)
 
     def write(self, http_block, server):
@@ -132,7 +134,7 @@ worker_processes {self.workers};
 pid {self.dir}/nginx.pid;
 error_log {self.log_path} info;
 {self.main}
-events {{ worker_connections 1024; }}
+events {{ worker_connections {self.connections}; }}
 http {{
     access_log {self.dir}/access.log;
     {temp}
@@ -146,6 +148,13 @@ http {{
 
     def command(self):
         return [NGINX, '-e', self.log_path, '-p', self.dir, '-c', self.conf]
+
+    def check(self):
+        """nginx -t: its exit status, and what it says."""
+
+        done = subprocess.run([*self.command(), '-t'], text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return done.returncode, done.stdout
 
     def launch(self):
         self.process = subprocess.Popen(self.command())
@@ -619,6 +628,17 @@ class TestCase(unittest.TestCase):
         mock = Mock(brokers)
         self.addCleanup(mock.stop)
         return mock
+
+    def preload(self, name, *options):
+        """Compiles a file of t/lib; the environment in which nginx has it."""
+
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        library = os.path.join(folder, 'preload.so')
+        subprocess.run(
+            ['gcc', '-Wall', '-Wextra', '-Werror', '-fPIC', '-shared', '-o',
+             library, *options, os.path.join(ROOT, 't/lib', name)], check=True)
+        return unittest.mock.patch.dict(os.environ, LD_PRELOAD=library)
 
     def assertGrowth(self, pid, before, limit):
         """Of a process, in bytes; a sanitizer keeps what was freed."""
