@@ -252,7 +252,9 @@ ngx_http_kafka_handler_memory(ngx_http_request_t *r, off_t more)
     max = kmcf->max_memory;
     more = ngx_max(more, 0);
 
-    if ((off_t) ngx_http_kafka_batch_held() + more <= max) {
+    /* Content-Length may be any number, to which nothing can be added */
+
+    if (more <= max - (off_t) ngx_http_kafka_batch_held()) {
         return NGX_OK;
     }
 
@@ -263,7 +265,7 @@ ngx_http_kafka_handler_memory(ngx_http_request_t *r, off_t more)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
 
-    if ((off_t) ctx->batch->size + more > max) {
+    if (more > max - (off_t) ctx->batch->size) {
         return ngx_http_kafka_handler_refuse(r,
                             NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
                             "the messages of this request need more memory "

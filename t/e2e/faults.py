@@ -859,6 +859,29 @@ class Room(MockCase):
         for _ in range(20):
             self.assertEqual(server.post('/produce/t', body).status, 200)
 
+    def test_absurd_content_length(self):
+        """A length that no sum can hold is refused before its body."""
+
+        for limit in ('1m', str(2**63 - 1)):
+            server = self.nginx(
+                kafkatest.producer(self.broker.bootstrap)
+                + f'kafka_max_memory {limit};',
+                'location /produce { kafka_produce main;'
+                ' client_max_body_size 0; }')
+            self.warm(server)
+
+            for length in (2**63 - 1, 2**63 - 2048, 2**63 - 4096):
+                if limit == '1m' or length == 2**63 - 1:
+                    with self.subTest(limit=limit, length=length), \
+                            server.connect(timeout=3) as s:
+                        s.sendall(b'POST /produce/t HTTP/1.1\r\nHost: a\r\n'
+                                  b'Content-Length: %d\r\n\r\n' % length)
+                        self.assertRefused(kafkatest.read_response(s), 413)
+
+            self.warm(server)
+
+        self.assertEqual(self.values(), [])
+
     def test_room_of_those_who_left(self):
         """It is Kafka's word that gives it back, not the client's leaving."""
 
