@@ -297,14 +297,11 @@ ngx_http_kafka_handler_message(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* in the batch's pool already */
+
     record->partition = RD_KAFKA_PARTITION_UA;
     record->key = ctx->route.key;
-    record->value.len = ctx->route.message.len;
-
-    record->value.data = ngx_pstrdup(ctx->batch->pool, &ctx->route.message);
-    if (record->value.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    record->value = ctx->route.message;
 
     record->target = ngx_http_kafka_handler_target(ctx);
     if (record->target == NULL) {
@@ -312,6 +309,12 @@ ngx_http_kafka_handler_message(ngx_http_request_t *r,
     }
 
     ngx_http_kafka_batch_add(ctx->batch, record);
+    ngx_http_kafka_batch_hold(ctx->batch, record->key.len + record->value.len);
+
+    rc = ngx_http_kafka_handler_memory(r, 0);
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     rc = ngx_http_kafka_handler_send(r, ctx);
 

@@ -882,6 +882,49 @@ class Room(MockCase):
 
         self.assertEqual(self.values(), [])
 
+    def test_get_holds_what_post_holds(self):
+        """A message in the path, escaped or not, and its key are counted, and
+        take what they take in JSON."""
+
+        server = self.nginx(
+            kafkatest.producer(self.broker.bootstrap)
+            + 'large_client_header_buffers 4 32k;',
+            'location /produce { kafka_produce main; }'
+            'location = /status { kafka_status; }'
+            'location /rewritten { rewrite ^/rewritten(.*) /produce$1; }')
+        self.warm(server)
+        waiting = 20
+        value, key = 'x' * 7000, 'k' * 300
+
+        forms = {
+            'JSON': lambda: Waiting(server, '/produce/t', json.dumps(
+                {'value': value, 'key': key})),
+            'path': lambda: Waiting(server, f'/produce/t/{value}?key={key}'),
+            'escapes': lambda: Waiting(
+                server, f'/produce/t/{"%78" * 7000}?key={"%6B" * 300}'),
+            'rewrite': lambda: Waiting(
+                server, f'/rewritten/t/{value}?key={key}'),
+        }
+        held = {}
+
+        for name, send in forms.items():
+            self.slow(1000)
+            requests = [send() for _ in range(waiting)]
+
+            def memory():
+                worker, = server.get('/status').json['workers']
+                return (worker['requests_waiting'] == waiting
+                        and worker['memory'])
+
+            held[name] = wait_for(memory, what=f'{name}: all wait')
+            self.slow(0)
+            self.assertEqual([r.answer().status for r in requests],
+                             [200] * waiting)
+
+        self.assertEqual(self.values(), [value] * waiting * len(forms))
+        self.assertGreater(held['JSON'], waiting * 7300)
+        self.assertEqual(held, dict.fromkeys(forms, held['JSON']))
+
     def test_room_of_those_who_left(self):
         """It is Kafka's word that gives it back, not the client's leaving."""
 
