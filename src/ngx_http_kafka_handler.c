@@ -42,6 +42,8 @@ static ngx_int_t ngx_http_kafka_handler_body_end(ngx_http_request_t *r,
 
 static ngx_int_t ngx_http_kafka_handler_send(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_handler_room(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
 static void ngx_http_kafka_handler_done(ngx_http_kafka_batch_t *batch);
 static ngx_int_t ngx_http_kafka_handler_answer(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
@@ -311,11 +313,6 @@ ngx_http_kafka_handler_message(ngx_http_request_t *r,
     ngx_http_kafka_batch_add(ctx->batch, record);
     ngx_http_kafka_batch_hold(ctx->batch, record->key.len + record->value.len);
 
-    rc = ngx_http_kafka_handler_memory(r, 0);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
     rc = ngx_http_kafka_handler_send(r, ctx);
 
     if (rc == NGX_DONE) {
@@ -583,10 +580,6 @@ ngx_http_kafka_handler_body_end(ngx_http_request_t *r,
                    "kafka: batch %p: %ui messages", ctx->batch,
                    ctx->batch->nrecords);
 
-    if (ctx->batch->nrecords == 0) {
-        return ngx_http_kafka_handler_answer(r, ctx);
-    }
-
     return ngx_http_kafka_handler_send(r, ctx);
 }
 
@@ -597,6 +590,15 @@ static ngx_int_t
 ngx_http_kafka_handler_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 {
     ngx_int_t  rc;
+
+    rc = ngx_http_kafka_handler_room(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ctx->batch->nrecords == 0) {
+        return ngx_http_kafka_handler_answer(r, ctx);
+    }
 
     rc = ngx_http_kafka_producer_send(ctx->producer, ctx->batch);
 
@@ -618,6 +620,31 @@ ngx_http_kafka_handler_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     default:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+}
+
+
+/* what was sent must be answered for: the answer's memory comes first */
+
+static ngx_int_t
+ngx_http_kafka_handler_room(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    ctx->room.len = ngx_http_kafka_response_room(ctx->batch);
+
+    rc = ngx_http_kafka_handler_memory(r, ctx->room.len);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx->room.data = ngx_pnalloc(r->pool, ctx->room.len);
+    if (ctx->room.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_kafka_batch_hold(ctx->batch, ctx->room.len);
+
+    return NGX_OK;
 }
 
 
@@ -662,6 +689,7 @@ ngx_http_kafka_handler_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     ngx_uint_t               status;
     ngx_http_kafka_batch_t  *batch;
 
+    rc = NGX_OK;
     batch = ctx->batch;
 
     if (batch->err) {
@@ -669,14 +697,14 @@ ngx_http_kafka_handler_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
                                              &ctx->error);
 
     } else if (batch->acked != batch->nrecords) {
-        rc = ngx_http_kafka_response_results(r->pool, batch, &status,
-                                             &ctx->error);
+        ngx_http_kafka_response_results(r->pool, batch, &ctx->room, &status,
+                                        &ctx->error);
 
     } else {
         status = NGX_HTTP_OK;
-        rc = ngx_http_kafka_response_metadata(r->pool, batch,
+        ngx_http_kafka_response_metadata(batch,
                             ctx->route.form == NGX_HTTP_KAFKA_ROUTE_MESSAGE,
-                            &ctx->body);
+                            &ctx->room, &ctx->body);
     }
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
@@ -688,6 +716,9 @@ ngx_http_kafka_handler_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     ngx_http_kafka_batch_leave(batch);
 
     if (rc != NGX_OK) {
+
+        /* nothing of it was sent */
+
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -799,12 +830,12 @@ ngx_http_kafka_handler_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
         ctx->keepalive = r->keepalive;
     }
 
-    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
-        && ngx_http_kafka_handler_header(r, "Retry-After",
-                                         NGX_HTTP_KAFKA_RETRY_AFTER)
-           != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+
+        /* without it when memory is out: the status may not change now */
+
+        (void) ngx_http_kafka_handler_header(r, "Retry-After",
+                                             NGX_HTTP_KAFKA_RETRY_AFTER);
     }
 
     return status;
