@@ -9,9 +9,9 @@
  * yajl ask for them.  librdkafka, and other libraries, always get theirs: it
  * aborts the process where it does not.
  *
- * The file that NOMEMORY names is shared by all processes.  Its first word is
- * how many of a million allocations fail, 0 at the start, and the second one
- * says whose: a bit for each of the objects below, which count in the rest.
+ * The file that NOMEMORY names is shared by all processes.  It begins with how
+ * many of a million allocations shall fail, 0 at the start; how many were asked
+ * for since then; and how many failed, for each of the objects below.
  */
 
 
@@ -29,13 +29,11 @@
 
 
 #define OBJECTS  3
-#define NONE     OBJECTS
 
 
 typedef struct {
-    uint32_t   chance;
-    uint32_t   objects;
-    uint64_t   asked[OBJECTS];
+    uint64_t   chance;
+    uint64_t   asked;
     uint64_t   failed[OBJECTS];
 } control_t;
 
@@ -165,15 +163,15 @@ fails(void *address)
 
     i = caller(address);
 
-    if (i == NONE || !(control->objects & (1u << i))) {
+    if (i == OBJECTS) {
         return 0;
     }
 
-    n = __atomic_add_fetch(&control->asked[i], 1, __ATOMIC_RELAXED);
+    n = __atomic_add_fetch(&control->asked, 1, __ATOMIC_RELAXED);
 
     /* splitmix64 of the number of the call */
 
-    n = (n * OBJECTS + i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    n *= UINT64_C(0x9e3779b97f4a7c15);
     n = (n ^ (n >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     n = (n ^ (n >> 27)) * UINT64_C(0x94d049bb133111eb);
     n ^= n >> 31;
