@@ -42,6 +42,8 @@ static ngx_int_t ngx_http_kafka_handler_body_end(ngx_http_request_t *r,
 
 static ngx_int_t ngx_http_kafka_handler_send(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_handler_room(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
 static void ngx_http_kafka_handler_done(ngx_http_kafka_batch_t *batch);
 static ngx_int_t ngx_http_kafka_handler_answer(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
@@ -252,7 +254,9 @@ ngx_http_kafka_handler_memory(ngx_http_request_t *r, off_t more)
     max = kmcf->max_memory;
     more = ngx_max(more, 0);
 
-    if ((off_t) ngx_http_kafka_batch_held() + more <= max) {
+    /* Content-Length may be any number, to which nothing can be added */
+
+    if (more <= max - (off_t) ngx_http_kafka_batch_held()) {
         return NGX_OK;
     }
 
@@ -263,7 +267,7 @@ ngx_http_kafka_handler_memory(ngx_http_request_t *r, off_t more)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
 
-    if ((off_t) ctx->batch->size + more > max) {
+    if (more > max - (off_t) ctx->batch->size) {
         return ngx_http_kafka_handler_refuse(r,
                             NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
                             "the messages of this request need more memory "
@@ -295,14 +299,11 @@ ngx_http_kafka_handler_message(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* in the batch's pool already */
+
     record->partition = RD_KAFKA_PARTITION_UA;
     record->key = ctx->route.key;
-    record->value.len = ctx->route.message.len;
-
-    record->value.data = ngx_pstrdup(ctx->batch->pool, &ctx->route.message);
-    if (record->value.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    record->value = ctx->route.message;
 
     record->target = ngx_http_kafka_handler_target(ctx);
     if (record->target == NULL) {
@@ -310,6 +311,7 @@ ngx_http_kafka_handler_message(ngx_http_request_t *r,
     }
 
     ngx_http_kafka_batch_add(ctx->batch, record);
+    ngx_http_kafka_batch_hold(ctx->batch, record->key.len + record->value.len);
 
     rc = ngx_http_kafka_handler_send(r, ctx);
 
@@ -578,10 +580,6 @@ ngx_http_kafka_handler_body_end(ngx_http_request_t *r,
                    "kafka: batch %p: %ui messages", ctx->batch,
                    ctx->batch->nrecords);
 
-    if (ctx->batch->nrecords == 0) {
-        return ngx_http_kafka_handler_answer(r, ctx);
-    }
-
     return ngx_http_kafka_handler_send(r, ctx);
 }
 
@@ -592,6 +590,15 @@ static ngx_int_t
 ngx_http_kafka_handler_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 {
     ngx_int_t  rc;
+
+    rc = ngx_http_kafka_handler_room(r, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ctx->batch->nrecords == 0) {
+        return ngx_http_kafka_handler_answer(r, ctx);
+    }
 
     rc = ngx_http_kafka_producer_send(ctx->producer, ctx->batch);
 
@@ -613,6 +620,31 @@ ngx_http_kafka_handler_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     default:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+}
+
+
+/* what was sent must be answered for: the answer's memory comes first */
+
+static ngx_int_t
+ngx_http_kafka_handler_room(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    ctx->room.len = ngx_http_kafka_response_room(ctx->batch);
+
+    rc = ngx_http_kafka_handler_memory(r, ctx->room.len);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx->room.data = ngx_pnalloc(r->pool, ctx->room.len);
+    if (ctx->room.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_kafka_batch_hold(ctx->batch, ctx->room.len);
+
+    return NGX_OK;
 }
 
 
@@ -657,6 +689,7 @@ ngx_http_kafka_handler_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     ngx_uint_t               status;
     ngx_http_kafka_batch_t  *batch;
 
+    rc = NGX_OK;
     batch = ctx->batch;
 
     if (batch->err) {
@@ -664,14 +697,14 @@ ngx_http_kafka_handler_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
                                              &ctx->error);
 
     } else if (batch->acked != batch->nrecords) {
-        rc = ngx_http_kafka_response_results(r->pool, batch, &status,
-                                             &ctx->error);
+        ngx_http_kafka_response_results(r->pool, batch, &ctx->room, &status,
+                                        &ctx->error);
 
     } else {
         status = NGX_HTTP_OK;
-        rc = ngx_http_kafka_response_metadata(r->pool, batch,
+        ngx_http_kafka_response_metadata(batch,
                             ctx->route.form == NGX_HTTP_KAFKA_ROUTE_MESSAGE,
-                            &ctx->body);
+                            &ctx->room, &ctx->body);
     }
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
@@ -683,6 +716,9 @@ ngx_http_kafka_handler_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     ngx_http_kafka_batch_leave(batch);
 
     if (rc != NGX_OK) {
+
+        /* nothing of it was sent */
+
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -794,12 +830,12 @@ ngx_http_kafka_handler_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
         ctx->keepalive = r->keepalive;
     }
 
-    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
-        && ngx_http_kafka_handler_header(r, "Retry-After",
-                                         NGX_HTTP_KAFKA_RETRY_AFTER)
-           != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+
+        /* without it when memory is out: the status may not change now */
+
+        (void) ngx_http_kafka_handler_header(r, "Retry-After",
+                                             NGX_HTTP_KAFKA_RETRY_AFTER);
     }
 
     return status;

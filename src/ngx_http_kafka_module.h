@@ -65,6 +65,7 @@ typedef struct {
     ngx_msec_t                   start;
     ngx_http_kafka_facts_t       facts;
 
+    ngx_str_t                    room;       /* for the answer */
     ngx_str_t                    body;       /* the JSON text of success */
     ngx_str_t                    error;      /* the JSON text of a failure */
     unsigned                     own_body:1; /* read here, not before */

@@ -6,7 +6,7 @@
 
 #include <ngx_http_kafka_parse.h>
 #include <ngx_http_kafka_lex.h>
-#include <yajl/yajl_parse.h>
+#include <ngx_http_kafka_yajl.h>
 
 
 #define NGX_HTTP_KAFKA_PARSE_DEPTH  64
@@ -45,7 +45,7 @@ typedef enum {
 
 
 struct ngx_http_kafka_parse_s {
-    yajl_handle                    yajl;
+    ngx_http_kafka_yajl_t         *yajl;
     ngx_http_kafka_lex_t           lex;
     off_t                          base;    /* of the piece yajl works on */
     ngx_str_t                      hold;    /* a token not yet complete */
@@ -96,7 +96,7 @@ static ngx_int_t ngx_http_kafka_parse_feed(ngx_http_kafka_parse_t *ps,
     ngx_str_t *piece, off_t offset);
 static ngx_int_t ngx_http_kafka_parse_invalid(ngx_http_kafka_parse_t *ps);
 static ngx_int_t ngx_http_kafka_parse_status(ngx_http_kafka_parse_t *ps,
-    yajl_status status, ngx_str_t *piece);
+    ngx_int_t rc, ngx_str_t *piece);
 static ngx_int_t ngx_http_kafka_parse_refuse(ngx_http_kafka_parse_t *ps,
     const char *fmt, ...);
 static ngx_int_t ngx_http_kafka_parse_copy(ngx_http_kafka_parse_t *ps,
@@ -191,7 +191,8 @@ ngx_http_kafka_parse_create(ngx_pool_t *pool, ngx_http_kafka_batch_t *batch,
         return NULL;
     }
 
-    ps->yajl = yajl_alloc(&ngx_http_kafka_parse_callbacks, NULL, ps);
+    ps->yajl = ngx_http_kafka_yajl_open(&ngx_http_kafka_parse_callbacks, ps,
+                                        batch->pool->log);
     if (ps->yajl == NULL) {
         return NULL;
     }
@@ -200,7 +201,7 @@ ngx_http_kafka_parse_create(ngx_pool_t *pool, ngx_http_kafka_batch_t *batch,
     cln->data = ps;
 
     /* ngx_http_kafka_lex() has done so, and more strictly */
-    (void) yajl_config(ps->yajl, yajl_dont_validate_strings, 1);
+    (void) yajl_config(ps->yajl->handle, yajl_dont_validate_strings, 1);
 
     return ps;
 }
@@ -210,7 +211,7 @@ void
 ngx_http_kafka_parse_done(ngx_http_kafka_parse_t *ps)
 {
     if (ps->yajl) {
-        yajl_free(ps->yajl);
+        ngx_http_kafka_yajl_close(ps->yajl);
         ps->yajl = NULL;
     }
 
@@ -395,8 +396,9 @@ ngx_http_kafka_parse_end(ngx_http_kafka_parse_t *ps)
 
     ps->base = ps->lex.offset;
 
-    return ngx_http_kafka_parse_status(ps, yajl_complete_parse(ps->yajl),
-                                       NULL);
+    rc = ngx_http_kafka_yajl_end(ps->yajl);
+
+    return ngx_http_kafka_parse_status(ps, rc, NULL);
 }
 
 
@@ -439,7 +441,7 @@ static ngx_int_t
 ngx_http_kafka_parse_feed(ngx_http_kafka_parse_t *ps, ngx_str_t *piece,
     off_t offset)
 {
-    yajl_status  status;
+    ngx_int_t  rc;
 
     if (piece->len == 0) {
         return NGX_OK;
@@ -447,9 +449,9 @@ ngx_http_kafka_parse_feed(ngx_http_kafka_parse_t *ps, ngx_str_t *piece,
 
     ps->base = offset;
 
-    status = yajl_parse(ps->yajl, piece->data, piece->len);
+    rc = ngx_http_kafka_yajl_parse(ps->yajl, piece->data, piece->len);
 
-    return ngx_http_kafka_parse_status(ps, status, piece);
+    return ngx_http_kafka_parse_status(ps, rc, piece);
 }
 
 
@@ -462,21 +464,25 @@ ngx_http_kafka_parse_invalid(ngx_http_kafka_parse_t *ps)
 
 
 static ngx_int_t
-ngx_http_kafka_parse_status(ngx_http_kafka_parse_t *ps, yajl_status status,
+ngx_http_kafka_parse_status(ngx_http_kafka_parse_t *ps, ngx_int_t rc,
     ngx_str_t *piece)
 {
     off_t    offset;
     u_char  *text, *p;
 
-    if (status == yajl_status_ok) {
-        return NGX_OK;
-    }
+    switch (rc) {
 
-    if (status == yajl_status_client_canceled) {
+    case NGX_DECLINED:
+        break;
+
+    case NGX_ABORT:
         return ps->nomem ? NGX_ERROR : NGX_DECLINED;
+
+    default:
+        return rc;
     }
 
-    text = yajl_get_error(ps->yajl, 0, NULL, 0);
+    text = ngx_http_kafka_yajl_error(ps->yajl);
     if (text == NULL) {
         return NGX_ERROR;
     }
@@ -494,7 +500,7 @@ ngx_http_kafka_parse_status(ngx_http_kafka_parse_t *ps, yajl_status status,
     offset = ps->base;
 
     if (piece) {
-        offset += yajl_get_bytes_consumed(ps->yajl);
+        offset += yajl_get_bytes_consumed(ps->yajl->handle);
 
         /* yajl counts what it understood, and here what it did not, too */
 
@@ -506,11 +512,8 @@ ngx_http_kafka_parse_status(ngx_http_kafka_parse_t *ps, yajl_status status,
         }
     }
 
-    (void) ngx_http_kafka_parse_refuse(ps, "invalid JSON: %s, byte %O", text,
+    return ngx_http_kafka_parse_refuse(ps, "invalid JSON: %s, byte %O", text,
                                        offset);
-    yajl_free_error(ps->yajl, text);
-
-    return NGX_DECLINED;
 }
 
 
@@ -734,15 +737,17 @@ ngx_http_kafka_parse_end_array(void *ctx)
 static ngx_int_t
 ngx_http_kafka_parse_open(ngx_http_kafka_parse_t *ps)
 {
-    if (++ps->depth > NGX_HTTP_KAFKA_PARSE_DEPTH) {
-        return ngx_http_kafka_parse_refuse(ps,
-                              "JSON is nested deeper than %d levels, byte %O",
-                              NGX_HTTP_KAFKA_PARSE_DEPTH,
-                              ps->base - 1
-                              + (off_t) yajl_get_bytes_consumed(ps->yajl));
+    off_t  offset;
+
+    if (++ps->depth <= NGX_HTTP_KAFKA_PARSE_DEPTH) {
+        return NGX_OK;
     }
 
-    return NGX_OK;
+    offset = ps->base - 1 + (off_t) yajl_get_bytes_consumed(ps->yajl->handle);
+
+    return ngx_http_kafka_parse_refuse(ps,
+                              "JSON is nested deeper than %d levels, byte %O",
+                              NGX_HTTP_KAFKA_PARSE_DEPTH, offset);
 }
 
 

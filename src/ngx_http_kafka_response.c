@@ -18,11 +18,29 @@
     (sizeof("{\"topic\":\"\",\"error\":\"\",\"code\":\"\","                   \
             "\"retriable\":false,\"persisted\":\"maybe\"},"))
 
-#define NGX_HTTP_KAFKA_RESPONSE_TEXT  512
+#define NGX_HTTP_KAFKA_RESPONSE_HEAD                                          \
+    (sizeof("{\"error\":\"\",\"status\":") + NGX_INT_T_LEN)
+
+#define NGX_HTTP_KAFKA_RESPONSE_RESULTS  (sizeof(",\"results\":[]}"))
+
+/* what all records have in common where there is no memory for more */
+#define NGX_HTTP_KAFKA_RESPONSE_BRIEF    "not acknowledged"
+
+/* the text for all of them, at the most; and without the error's text */
+#define NGX_HTTP_KAFKA_RESPONSE_TEXT     512
+#define NGX_HTTP_KAFKA_RESPONSE_SUMMARY                                       \
+    (sizeof("message : ;  of  messages were not acknowledged")                \
+     + 3 * NGX_INT_T_LEN)
 
 
-static ngx_int_t ngx_http_kafka_response_begin(ngx_pool_t *pool,
-    ngx_uint_t status, ngx_str_t *text, size_t more, ngx_str_t *body);
+static size_t ngx_http_kafka_response_longest_code(void);
+static size_t ngx_http_kafka_response_results_len(
+    ngx_http_kafka_batch_t *batch);
+static size_t ngx_http_kafka_response_summary(u_char *buf, size_t size,
+    ngx_http_kafka_batch_t *batch, ngx_uint_t brief, ngx_uint_t *status);
+static size_t ngx_http_kafka_response_head_len(ngx_str_t *text);
+static u_char *ngx_http_kafka_response_head(u_char *p, ngx_uint_t status,
+    ngx_str_t *text);
 static u_char *ngx_http_kafka_response_remedy(u_char *p, u_char *last,
     ngx_http_kafka_batch_t *batch, rd_kafka_resp_err_t err);
 static u_char *ngx_http_kafka_response_reason(u_char *p, u_char *last,
@@ -32,7 +50,7 @@ static u_char *ngx_http_kafka_response_record(u_char *p,
     ngx_http_kafka_record_t *record);
 static u_char *ngx_http_kafka_response_number(u_char *p, int64_t n);
 static u_char *ngx_http_kafka_response_failed(u_char *p,
-    ngx_http_kafka_record_t *record);
+    ngx_http_kafka_record_t *record, ngx_uint_t brief);
 static size_t ngx_http_kafka_response_failed_len(
     ngx_http_kafka_record_t *record);
 static rd_kafka_resp_err_t ngx_http_kafka_response_overdue(
@@ -45,23 +63,59 @@ static const char  *ngx_http_kafka_response_persisted[] = {
 };
 
 
-ngx_int_t
-ngx_http_kafka_response_metadata(ngx_pool_t *pool,
-    ngx_http_kafka_batch_t *batch, ngx_uint_t object, ngx_str_t *body)
+size_t
+ngx_http_kafka_response_room(ngx_http_kafka_batch_t *batch)
 {
-    size_t                    len;
+    size_t  code, result;
+
+    code = ngx_http_kafka_response_longest_code();
+
+    result = NGX_HTTP_KAFKA_RESPONSE_FAILURE + code
+             + sizeof(NGX_HTTP_KAFKA_RESPONSE_BRIEF) - 1;
+    result = ngx_max(result, NGX_HTTP_KAFKA_RESPONSE_RESULT);
+
+    /* no overflow: kafka_max_memory has counted some 300 bytes a record */
+
+    return NGX_HTTP_KAFKA_RESPONSE_HEAD + NGX_HTTP_KAFKA_RESPONSE_SUMMARY
+           + code + NGX_HTTP_KAFKA_RESPONSE_RESULTS
+           + batch->nrecords * result + batch->names;
+}
+
+
+/* of librdkafka's names of errors */
+
+static size_t
+ngx_http_kafka_response_longest_code(void)
+{
+    size_t                          i, n;
+    const struct rd_kafka_err_desc  *descs;
+    static size_t                   longest;
+
+    if (longest == 0) {
+        rd_kafka_get_err_descs(&descs, &n);
+
+        /* a code that librdkafka has no name for */
+        longest = sizeof("ERR_?") + NGX_INT32_LEN;
+
+        for (i = 0; i < n; i++) {
+            if (descs[i].name) {
+                longest = ngx_max(longest, ngx_strlen(descs[i].name));
+            }
+        }
+    }
+
+    return longest;
+}
+
+
+void
+ngx_http_kafka_response_metadata(ngx_http_kafka_batch_t *batch,
+    ngx_uint_t object, ngx_str_t *room, ngx_str_t *body)
+{
     u_char                   *p;
     ngx_http_kafka_record_t  *record;
 
-    len = sizeof("[]") - 1 + batch->names
-          + batch->nrecords * NGX_HTTP_KAFKA_RESPONSE_RESULT;
-
-    p = ngx_pnalloc(pool, len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    body->data = p;
+    p = room->data;
 
     if (!object) {
         *p++ = '[';
@@ -79,65 +133,44 @@ ngx_http_kafka_response_metadata(ngx_pool_t *pool,
         *p++ = ']';
     }
 
+    body->data = room->data;
     body->len = p - body->data;
-
-    return NGX_OK;
 }
 
 
-ngx_int_t
+void
 ngx_http_kafka_response_results(ngx_pool_t *pool,
-    ngx_http_kafka_batch_t *batch, ngx_uint_t *status, ngx_str_t *body)
+    ngx_http_kafka_batch_t *batch, ngx_str_t *room, ngx_uint_t *status,
+    ngx_str_t *body)
 {
     size_t                    len;
     u_char                   *p;
     ngx_str_t                 text;
-    ngx_uint_t                i, nfailed, first;
-    rd_kafka_resp_err_t       err;
-    rd_kafka_msg_status_t     persisted;
+    ngx_uint_t                brief;
     ngx_http_kafka_record_t  *record;
     u_char                    buf[NGX_HTTP_KAFKA_RESPONSE_TEXT];
 
-    len = sizeof(",\"results\":[]}");
-    nfailed = 0;
-    first = 0;
-    i = 0;
-    err = RD_KAFKA_RESP_ERR_NO_ERROR;
-
-    for (record = batch->records; record; record = record->next) {
-
-        if (record->state == NGX_HTTP_KAFKA_RECORD_ACKED) {
-            len += NGX_HTTP_KAFKA_RESPONSE_RESULT + record->target->name.len;
-
-        } else {
-            len += ngx_http_kafka_response_failed_len(record);
-
-            if (nfailed++ == 0) {
-                first = i;
-                err = ngx_http_kafka_response_overdue(record, &persisted);
-                *status = ngx_http_kafka_error_status(err, persisted);
-            }
-        }
-
-        i++;
-    }
-
     text.data = buf;
+    text.len = ngx_http_kafka_response_summary(buf, sizeof(buf), batch, 0,
+                                               status);
 
-    p = ngx_slprintf(buf, buf + sizeof(buf),
-                     "message %ui: %s; %ui of %ui messages were not "
-                     "acknowledged", first, rd_kafka_err2str(err), nfailed, i);
-    p = ngx_http_kafka_response_remedy(p, buf + sizeof(buf), batch, err);
+    len = ngx_http_kafka_response_head_len(&text)
+          + ngx_http_kafka_response_results_len(batch);
 
-    text.len = p - buf;
+    brief = 0;
+    body->data = (len > room->len) ? ngx_pnalloc(pool, len) : room->data;
 
-    if (ngx_http_kafka_response_begin(pool, *status, &text, len, body)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (body->data == NULL) {
+
+        /* the truth in fewer words */
+
+        brief = 1;
+        body->data = room->data;
+        text.len = ngx_http_kafka_response_summary(buf, sizeof(buf), batch, 1,
+                                                   status);
     }
 
-    p = body->data + body->len;
+    p = ngx_http_kafka_response_head(body->data, *status, &text);
     p = ngx_cpymem(p, ",\"results\":[", sizeof(",\"results\":[") - 1);
 
     for (record = batch->records; record; record = record->next) {
@@ -146,7 +179,7 @@ ngx_http_kafka_response_results(ngx_pool_t *pool,
             p = ngx_http_kafka_response_record(p, record);
 
         } else {
-            p = ngx_http_kafka_response_failed(p, record);
+            p = ngx_http_kafka_response_failed(p, record, brief);
         }
 
         if (record->next) {
@@ -158,8 +191,66 @@ ngx_http_kafka_response_results(ngx_pool_t *pool,
     *p++ = '}';
 
     body->len = p - body->data;
+}
 
-    return NGX_OK;
+
+/* what is said of all records, and the status, by the first that failed */
+
+static size_t
+ngx_http_kafka_response_summary(u_char *buf, size_t size,
+    ngx_http_kafka_batch_t *batch, ngx_uint_t brief, ngx_uint_t *status)
+{
+    u_char                   *p;
+    ngx_uint_t                first;
+    rd_kafka_resp_err_t       err;
+    rd_kafka_msg_status_t     persisted;
+    ngx_http_kafka_record_t  *record;
+
+    first = 0;
+
+    for (record = batch->records;
+         record->state == NGX_HTTP_KAFKA_RECORD_ACKED;
+         record = record->next)
+    {
+        first++;
+    }
+
+    err = ngx_http_kafka_response_overdue(record, &persisted);
+    *status = ngx_http_kafka_error_status(err, persisted);
+
+    p = ngx_slprintf(buf, buf + size,
+                     "message %ui: %s; %ui of %ui messages were not "
+                     "acknowledged", first,
+                     brief ? rd_kafka_err2name(err) : rd_kafka_err2str(err),
+                     batch->nrecords - batch->acked, batch->nrecords);
+
+    if (!brief) {
+        p = ngx_http_kafka_response_remedy(p, buf + size, batch, err);
+    }
+
+    return p - buf;
+}
+
+
+static size_t
+ngx_http_kafka_response_results_len(ngx_http_kafka_batch_t *batch)
+{
+    size_t                    len;
+    ngx_http_kafka_record_t  *record;
+
+    len = NGX_HTTP_KAFKA_RESPONSE_RESULTS;
+
+    for (record = batch->records; record; record = record->next) {
+
+        if (record->state == NGX_HTTP_KAFKA_RECORD_ACKED) {
+            len += NGX_HTTP_KAFKA_RESPONSE_RESULT + record->target->name.len;
+
+        } else {
+            len += ngx_http_kafka_response_failed_len(record);
+        }
+    }
+
+    return len;
 }
 
 
@@ -277,42 +368,41 @@ ngx_int_t
 ngx_http_kafka_response_error(ngx_pool_t *pool, ngx_uint_t status,
     ngx_str_t *text, ngx_str_t *body)
 {
-    if (ngx_http_kafka_response_begin(pool, status, text, 1, body) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    body->data[body->len++] = '}';
-
-    return NGX_OK;
-}
-
-
-/* an error's object, still open, with room for more bytes */
-
-static ngx_int_t
-ngx_http_kafka_response_begin(ngx_pool_t *pool, ngx_uint_t status,
-    ngx_str_t *text, size_t more, ngx_str_t *body)
-{
     u_char  *p;
-    size_t   escape;
 
-    escape = ngx_escape_json(NULL, text->data, text->len);
-
-    p = ngx_pnalloc(pool, sizeof("{\"error\":\"\",\"status\":") - 1
-                          + text->len + escape + NGX_INT_T_LEN + more);
+    p = ngx_pnalloc(pool, ngx_http_kafka_response_head_len(text) + 1);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     body->data = p;
 
-    p = ngx_cpymem(p, "{\"error\":\"", sizeof("{\"error\":\"") - 1);
-    p = (u_char *) ngx_escape_json(p, text->data, text->len);
-    p = ngx_sprintf(p, "\",\"status\":%ui", status);
+    p = ngx_http_kafka_response_head(p, status, text);
+    *p++ = '}';
 
     body->len = p - body->data;
 
     return NGX_OK;
+}
+
+
+static size_t
+ngx_http_kafka_response_head_len(ngx_str_t *text)
+{
+    return NGX_HTTP_KAFKA_RESPONSE_HEAD + text->len
+           + ngx_escape_json(NULL, text->data, text->len);
+}
+
+
+/* an error's object, still open */
+
+static u_char *
+ngx_http_kafka_response_head(u_char *p, ngx_uint_t status, ngx_str_t *text)
+{
+    p = ngx_cpymem(p, "{\"error\":\"", sizeof("{\"error\":\"") - 1);
+    p = (u_char *) ngx_escape_json(p, text->data, text->len);
+
+    return ngx_sprintf(p, "\",\"status\":%ui", status);
 }
 
 
@@ -397,7 +487,8 @@ ngx_http_kafka_response_failed_len(ngx_http_kafka_record_t *record)
 
 
 static u_char *
-ngx_http_kafka_response_failed(u_char *p, ngx_http_kafka_record_t *record)
+ngx_http_kafka_response_failed(u_char *p, ngx_http_kafka_record_t *record,
+    ngx_uint_t brief)
 {
     const char                     *text;
     rd_kafka_resp_err_t             err;
@@ -405,7 +496,7 @@ ngx_http_kafka_response_failed(u_char *p, ngx_http_kafka_record_t *record)
     const ngx_http_kafka_error_t   *e;
 
     err = ngx_http_kafka_response_overdue(record, &persisted);
-    text = rd_kafka_err2str(err);
+    text = brief ? NGX_HTTP_KAFKA_RESPONSE_BRIEF : rd_kafka_err2str(err);
     e = ngx_http_kafka_error(err);
 
     p = ngx_sprintf(p, "{\"topic\":\"%V\",\"error\":\"",

@@ -14,21 +14,28 @@
 
 
 /*
- * The JSON texts of the contract.  Each function allocates its text in the
- * pool and returns NGX_OK, or NGX_ERROR when memory is out.
+ * The JSON texts of the contract.  An error is allocated in the pool; NGX_ERROR
+ * says that memory is out, which only a batch of which nothing was sent may
+ * end with.  What became of records that were sent is always told: in room,
+ * which is allocated before they are.
  */
 
 
+/* bytes of room for any answer about the batch's records */
+size_t ngx_http_kafka_response_room(ngx_http_kafka_batch_t *batch);
+
 /* the records' metadata, all acknowledged: an array, or the object of one */
-ngx_int_t ngx_http_kafka_response_metadata(ngx_pool_t *pool,
-    ngx_http_kafka_batch_t *batch, ngx_uint_t object, ngx_str_t *body);
+void ngx_http_kafka_response_metadata(ngx_http_kafka_batch_t *batch,
+    ngx_uint_t object, ngx_str_t *room, ngx_str_t *body);
 
 /*
  * An error with the result of each record, once some have failed or are
- * overdue; *status is the HTTP status, that of the first of them.
+ * overdue; *status is the HTTP status, that of the first of them.  Where
+ * librdkafka's texts need more than room, and memory is out, they are left out.
  */
-ngx_int_t ngx_http_kafka_response_results(ngx_pool_t *pool,
-    ngx_http_kafka_batch_t *batch, ngx_uint_t *status, ngx_str_t *body);
+void ngx_http_kafka_response_results(ngx_pool_t *pool,
+    ngx_http_kafka_batch_t *batch, ngx_str_t *room, ngx_uint_t *status,
+    ngx_str_t *body);
 
 /* an error for a batch of which nothing was sent; *status likewise */
 ngx_int_t ngx_http_kafka_response_refusal(ngx_pool_t *pool,

@@ -12,12 +12,14 @@ static ngx_int_t ngx_http_kafka_route_uri(ngx_str_t *uri, ngx_str_t *prefix,
     ngx_http_kafka_route_t *route);
 static ngx_int_t ngx_http_kafka_route_raw(ngx_http_request_t *r,
     ngx_pool_t *pool, ngx_str_t *prefix, ngx_http_kafka_route_t *route);
+static ngx_int_t ngx_http_kafka_route_copy(ngx_pool_t *pool, ngx_str_t *text);
 static ngx_int_t ngx_http_kafka_route_match(u_char **pos, u_char *last,
     ngx_str_t *text);
 static ngx_int_t ngx_http_kafka_route_key(ngx_http_request_t *r,
     ngx_pool_t *pool, ngx_http_kafka_route_t *route);
 static ngx_int_t ngx_http_kafka_route_unescape(ngx_pool_t *pool,
     ngx_str_t *dst, u_char *src, u_char *last, ngx_uint_t plus);
+static ssize_t ngx_http_kafka_route_length(u_char *src, u_char *last);
 static ngx_int_t ngx_http_kafka_route_byte(u_char **pos, u_char *last);
 
 
@@ -40,8 +42,10 @@ ngx_http_kafka_route(ngx_http_request_t *r, ngx_pool_t *pool,
 
     rc = ngx_http_kafka_route_uri(&r->uri, &prefix, route);
 
-    if (rc == NGX_OK && r->valid_unparsed_uri) {
-        rc = ngx_http_kafka_route_raw(r, pool, &prefix, route);
+    if (rc == NGX_OK) {
+        rc = r->valid_unparsed_uri
+             ? ngx_http_kafka_route_raw(r, pool, &prefix, route)
+             : ngx_http_kafka_route_copy(pool, &route->message);
     }
 
     if (rc != NGX_OK || route->form == NGX_HTTP_KAFKA_ROUTE_ANY) {
@@ -183,6 +187,21 @@ differs:
 }
 
 
+/* part of a URI that a rewrite or a subrequest made: it is decoded already */
+
+static ngx_int_t
+ngx_http_kafka_route_copy(ngx_pool_t *pool, ngx_str_t *text)
+{
+    if (text->data == NULL) {
+        return NGX_OK;
+    }
+
+    text->data = ngx_pstrdup(pool, text);
+
+    return text->data ? NGX_OK : NGX_ERROR;
+}
+
+
 /* takes from *pos what decodes to the text */
 
 static ngx_int_t
@@ -263,15 +282,21 @@ static ngx_int_t
 ngx_http_kafka_route_unescape(ngx_pool_t *pool, ngx_str_t *dst, u_char *src,
     u_char *last, ngx_uint_t plus)
 {
-    u_char     *p;
-    ngx_int_t   ch;
+    u_char   *p;
+    ssize_t   len;
 
-    p = ngx_pnalloc(pool, ngx_max(last - src, 1));
+    len = ngx_http_kafka_route_length(src, last);
+    if (len == NGX_ERROR) {
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    p = ngx_pnalloc(pool, ngx_max(len, 1));
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     dst->data = p;
+    dst->len = len;
 
     while (src < last) {
 
@@ -281,18 +306,27 @@ ngx_http_kafka_route_unescape(ngx_pool_t *pool, ngx_str_t *dst, u_char *src,
             continue;
         }
 
-        ch = ngx_http_kafka_route_byte(&src, last);
-
-        if (ch == NGX_ERROR) {
-            return NGX_HTTP_BAD_REQUEST;
-        }
-
-        *p++ = (u_char) ch;
+        *p++ = (u_char) ngx_http_kafka_route_byte(&src, last);
     }
 
-    dst->len = p - dst->data;
-
     return NGX_OK;
+}
+
+
+/* bytes once decoded, or NGX_ERROR: memory is counted, and must be exact */
+
+static ssize_t
+ngx_http_kafka_route_length(u_char *src, u_char *last)
+{
+    ssize_t  len;
+
+    for (len = 0; src < last; len++) {
+        if (ngx_http_kafka_route_byte(&src, last) == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+    }
+
+    return len;
 }
 
 

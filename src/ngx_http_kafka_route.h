@@ -23,16 +23,17 @@ typedef enum {
 typedef struct {
     ngx_http_kafka_route_e       form;
     ngx_str_t                    topic;     /* part of r->uri */
-    ngx_str_t                    message;   /* in the pool, or of r->uri */
+    ngx_str_t                    message;   /* in the pool, as the key is */
     ngx_str_t                    key;       /* data is NULL: none is given */
     const char                  *error;     /* static, for NGX_HTTP_* codes */
 } ngx_http_kafka_route_t;
 
 
 /*
- * Reads the request's URI, under the location's name, into route; what has to
- * be decoded lies in pool.  Returns NGX_OK, NGX_ERROR when memory is out, or
- * NGX_HTTP_NOT_FOUND or NGX_HTTP_BAD_REQUEST with route->error set.
+ * Reads the request's URI, under the location's name, into route; message and
+ * key lie in pool, and take no more of it than their lengths.  Returns NGX_OK,
+ * NGX_ERROR when memory is out, or NGX_HTTP_NOT_FOUND or NGX_HTTP_BAD_REQUEST
+ * with route->error set.
  */
 ngx_int_t ngx_http_kafka_route(ngx_http_request_t *r, ngx_pool_t *pool,
     ngx_str_t *location, ngx_http_kafka_route_t *route);

@@ -5,7 +5,7 @@
 
 
 #include <ngx_http_kafka_stats.h>
-#include <yajl/yajl_parse.h>
+#include <ngx_http_kafka_yajl.h>
 
 
 /* {"brokers": {"host:port/1": {"state": "UP", "rtt": {"avg": 1}}}} */
@@ -133,7 +133,7 @@ ngx_int_t
 ngx_http_kafka_stats_parse(const char *text, size_t len,
     ngx_http_kafka_stats_broker_pt handler, void *data)
 {
-    yajl_handle                 yajl;
+    ngx_http_kafka_yajl_t      *yajl;
     ngx_http_kafka_stats_ctx_t  ctx;
 
     ngx_memzero(&ctx, sizeof(ngx_http_kafka_stats_ctx_t));
@@ -141,16 +141,17 @@ ngx_http_kafka_stats_parse(const char *text, size_t len,
     ctx.handler = handler;
     ctx.data = data;
 
-    yajl = yajl_alloc(&ngx_http_kafka_stats_callbacks, NULL, &ctx);
+    yajl = ngx_http_kafka_yajl_open(&ngx_http_kafka_stats_callbacks, &ctx,
+                                    ngx_cycle->log);
     if (yajl == NULL) {
         return NGX_ERROR;
     }
 
     /* it ends after the brokers: topics and partitions can be very many */
 
-    (void) yajl_parse(yajl, (const u_char *) text, len);
+    (void) ngx_http_kafka_yajl_parse(yajl, (const u_char *) text, len);
 
-    yajl_free(yajl);
+    ngx_http_kafka_yajl_close(yajl);
 
     return ctx.done ? NGX_OK : NGX_ERROR;
 }

@@ -60,7 +60,7 @@ done
 
 nginx=("$source"/src/core/ngx_{palloc,string}.c
        "$source/src/os/unix/ngx_alloc.c")
-module=(src/ngx_http_kafka_{lex,parse,batch}.c)
+module=(src/ngx_http_kafka_{lex,yajl,parse,batch}.c)
 uri=("$source/src/http/ngx_http_parse.c" src/ngx_http_kafka_route.c)
 
 # As in util/sanitize.sh; and nginx calls functions by pointers of other types.

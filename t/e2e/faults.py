@@ -880,6 +880,72 @@ class Room(MockCase):
         for _ in range(20):
             self.assertEqual(server.post('/produce/t', body).status, 200)
 
+    def test_absurd_content_length(self):
+        """A length that no sum can hold is refused before its body."""
+
+        for limit in ('1m', str(2**63 - 1)):
+            server = self.nginx(
+                kafkatest.producer(self.broker.bootstrap)
+                + f'kafka_max_memory {limit};',
+                'location /produce { kafka_produce main;'
+                ' client_max_body_size 0; }')
+            self.warm(server)
+
+            for length in (2**63 - 1, 2**63 - 2048, 2**63 - 4096):
+                if limit == '1m' or length == 2**63 - 1:
+                    with self.subTest(limit=limit, length=length), \
+                            server.connect(timeout=3) as s:
+                        s.sendall(b'POST /produce/t HTTP/1.1\r\nHost: a\r\n'
+                                  b'Content-Length: %d\r\n\r\n' % length)
+                        self.assertRefused(kafkatest.read_response(s), 413)
+
+            self.warm(server)
+
+        self.assertEqual(self.values(), [])
+
+    def test_get_holds_what_post_holds(self):
+        """A message in the path, escaped or not, and its key are counted, and
+        take what they take in JSON."""
+
+        server = self.nginx(
+            kafkatest.producer(self.broker.bootstrap)
+            + 'large_client_header_buffers 4 32k;',
+            'location /produce { kafka_produce main; }'
+            'location = /status { kafka_status; }'
+            'location /rewritten { rewrite ^/rewritten(.*) /produce$1; }')
+        self.warm(server)
+        waiting = 20
+        value, key = 'x' * 7000, 'k' * 300
+
+        forms = {
+            'JSON': lambda: Waiting(server, '/produce/t', json.dumps(
+                {'value': value, 'key': key})),
+            'path': lambda: Waiting(server, f'/produce/t/{value}?key={key}'),
+            'escapes': lambda: Waiting(
+                server, f'/produce/t/{"%78" * 7000}?key={"%6B" * 300}'),
+            'rewrite': lambda: Waiting(
+                server, f'/rewritten/t/{value}?key={key}'),
+        }
+        held = {}
+
+        for name, send in forms.items():
+            self.slow(1000)
+            requests = [send() for _ in range(waiting)]
+
+            def memory():
+                worker, = server.get('/status').json['workers']
+                return (worker['requests_waiting'] == waiting
+                        and worker['memory'])
+
+            held[name] = wait_for(memory, what=f'{name}: all wait')
+            self.slow(0)
+            self.assertEqual([r.answer().status for r in requests],
+                             [200] * waiting)
+
+        self.assertEqual(self.values(), [value] * waiting * len(forms))
+        self.assertGreater(held['JSON'], waiting * 7300)
+        self.assertEqual(held, dict.fromkeys(forms, held['JSON']))
+
     def test_room_of_those_who_left(self):
         """It is Kafka's word that gives it back, not the client's leaving."""
 
