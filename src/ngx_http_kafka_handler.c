@@ -16,7 +16,10 @@
 #define NGX_HTTP_KAFKA_READ_TURN    (128 * 1024)
 
 
+static ngx_int_t ngx_http_kafka_handler_start(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
 static ngx_http_kafka_ctx_t *ngx_http_kafka_handler_ctx(ngx_http_request_t *r);
+static void ngx_http_kafka_handler_forget(ngx_http_request_t *r);
 static ngx_int_t ngx_http_kafka_handler_method(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_handler_encoding(ngx_http_request_t *r);
@@ -29,6 +32,7 @@ static ngx_http_kafka_target_t *ngx_http_kafka_handler_target(
     ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_handler_body(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
+static ngx_uint_t ngx_http_kafka_handler_keep_body(ngx_http_request_t *r);
 static void ngx_http_kafka_handler_body_start(ngx_http_request_t *r);
 static void ngx_http_kafka_handler_read(ngx_http_request_t *r);
 static ngx_int_t ngx_http_kafka_handler_parse(ngx_http_request_t *r,
@@ -45,25 +49,49 @@ static ngx_int_t ngx_http_kafka_handler_send(ngx_http_request_t *r,
 static void ngx_http_kafka_handler_done(ngx_http_kafka_batch_t *batch);
 static ngx_int_t ngx_http_kafka_handler_answer(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_handler_end(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx, ngx_int_t rc);
+static ngx_uint_t ngx_http_kafka_handler_error_page(ngx_http_request_t *r,
+    ngx_int_t status);
 static ngx_int_t ngx_http_kafka_handler_send_response(ngx_http_request_t *r,
-    ngx_http_kafka_ctx_t *ctx);
+    ngx_uint_t status, ngx_str_t *body);
 static ngx_int_t ngx_http_kafka_handler_refuse(ngx_http_request_t *r,
     ngx_uint_t status, const char *text);
 static ngx_int_t ngx_http_kafka_handler_fail(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_uint_t status);
 
 
+/* what the module adds to the headers of an error */
+static ngx_str_t  ngx_http_kafka_handler_headers[] = {
+    ngx_string("Allow"),
+    ngx_string("Accept-Encoding"),
+    ngx_string("Retry-After"),
+    ngx_null_string
+};
+
+
 ngx_int_t
 ngx_http_kafka_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                   rc;
-    ngx_http_kafka_ctx_t       *ctx;
-    ngx_http_core_loc_conf_t   *clcf;
+    ngx_int_t              rc;
+    ngx_http_kafka_ctx_t  *ctx;
 
     ctx = ngx_http_kafka_handler_ctx(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    rc = ngx_http_kafka_handler_start(r, ctx);
+
+    return ngx_http_kafka_handler_end(r, ctx, rc);
+}
+
+
+static ngx_int_t
+ngx_http_kafka_handler_start(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_int_t                  rc;
+    ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
@@ -140,7 +168,40 @@ ngx_http_kafka_handler_ctx(ngx_http_request_t *r)
 
     ngx_http_set_ctx(r, ctx, ngx_http_kafka_module);
 
+    if (r->internal) {
+        ngx_http_kafka_handler_forget(r);
+    }
+
     return ctx;
+}
+
+
+/* another produce location may have failed, and led here by its error_page */
+
+static void
+ngx_http_kafka_handler_forget(ngx_http_request_t *r)
+{
+    ngx_str_t        *name;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            for (name = ngx_http_kafka_handler_headers; name->len; name++) {
+
+                if (h[i].key.len == name->len
+                    && ngx_strncasecmp(h[i].key.data, name->data, name->len)
+                       == 0)
+                {
+                    h[i].hash = 0;
+                }
+            }
+        }
+    }
 }
 
 
@@ -367,11 +428,7 @@ ngx_http_kafka_handler_body(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* a subrequest, or a request redirected here, may have a body already */
-
-    ctx->own_body = (r->request_body == NULL);
-
-    r->request_body_no_buffering = 1;
+    r->request_body_no_buffering = !ngx_http_kafka_handler_keep_body(r);
 
     rc = ngx_http_read_client_request_body(r,
                                            ngx_http_kafka_handler_body_start);
@@ -384,10 +441,37 @@ ngx_http_kafka_handler_body(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 }
 
 
+/* in memory, for the location that an error_page may lead to */
+
+static ngx_uint_t
+ngx_http_kafka_handler_keep_body(ngx_http_request_t *r)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    return clcf->error_pages && !clcf->client_body_in_file_only
+           && r->headers_in.content_length_n >= 0
+           && r->headers_in.content_length_n
+              <= (off_t) clcf->client_body_buffer_size;
+}
+
+
 static void
 ngx_http_kafka_handler_body_start(ngx_http_request_t *r)
 {
-    if (r->request_body_no_buffering) {
+    ngx_http_kafka_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
+
+    /*
+     * Not if there was a body already (a subrequest's, or of a request that
+     * was redirected here), nor if all of it came with the header.
+     */
+
+    ctx->own_body = r->request_body_no_buffering;
+
+    if (ctx->own_body) {
         r->read_event_handler = ngx_http_kafka_handler_read;
     }
 
@@ -440,7 +524,7 @@ ngx_http_kafka_handler_read(ngx_http_request_t *r)
     }
 
     if (rc != NGX_DONE) {
-        ngx_http_finalize_request(r, rc);
+        ngx_http_finalize_request(r, ngx_http_kafka_handler_end(r, ctx, rc));
     }
 }
 
@@ -642,7 +726,7 @@ ngx_http_kafka_handler_done(ngx_http_kafka_batch_t *batch)
 
     rc = ngx_http_kafka_handler_answer(r, ctx);
 
-    ngx_http_finalize_request(r, rc);
+    ngx_http_finalize_request(r, ngx_http_kafka_handler_end(r, ctx, rc));
 
     ngx_http_run_posted_requests(c);
 }
@@ -664,6 +748,7 @@ ngx_http_kafka_handler_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
                                              &ctx->error);
 
     } else if (batch->acked != batch->nrecords) {
+        ctx->results = 1;
         rc = ngx_http_kafka_response_results(r->pool, batch, &status,
                                              &ctx->error);
 
@@ -687,28 +772,86 @@ ngx_http_kafka_handler_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     }
 
     if (status == NGX_HTTP_OK) {
-        return ngx_http_kafka_handler_send_response(r, ctx);
+        return ngx_http_kafka_handler_send_response(r, status, &ctx->body);
     }
 
     return ngx_http_kafka_handler_fail(r, ctx, status);
 }
 
 
+/*
+ * An error goes the way of nginx's own, by its status, unless an error_page
+ * would take an answer with results for one that something else can stand in
+ * for, or lead to where the body is missed.
+ */
+
 static ngx_int_t
-ngx_http_kafka_handler_send_response(ngx_http_request_t *r,
-    ngx_http_kafka_ctx_t *ctx)
+ngx_http_kafka_handler_end(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
+    ngx_int_t rc)
+{
+    if (rc < NGX_HTTP_BAD_REQUEST || ctx->error.len == 0) {
+        return rc;
+    }
+
+    if (ngx_http_kafka_handler_error_page(r, rc)
+        && (ctx->results || ctx->own_body))
+    {
+        return ngx_http_kafka_handler_send_response(r, rc, &ctx->error);
+    }
+
+    return rc;
+}
+
+
+/* would nginx find one?  See ngx_http_special_response_handler() */
+
+static ngx_uint_t
+ngx_http_kafka_handler_error_page(ngx_http_request_t *r, ngx_int_t status)
+{
+    ngx_uint_t                 i;
+    ngx_http_err_page_t       *page;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (r->error_page || clcf->error_pages == NULL || r->uri_changes == 0) {
+        return 0;
+    }
+
+    page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+        if (page[i].status == status) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_handler_send_response(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *body)
 {
     ngx_int_t     rc;
     ngx_buf_t    *b;
     ngx_chain_t   out;
 
-    ctx->answered = 1;
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     /* the records are in Kafka whatever If-Match and the like ask for */
     r->disable_not_modified = 1;
 
-    r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = ctx->body.len;
+    /* that of an error whose error_page led here is not this location's */
+    r->err_status = 0;
+
+    r->headers_out.status = status;
+    r->headers_out.status_line.len = 0;
+    r->headers_out.content_length_n = body->len;
     ngx_str_set(&r->headers_out.content_type, "application/json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
 
@@ -724,8 +867,8 @@ ngx_http_kafka_handler_send_response(ngx_http_request_t *r,
     }
 
     b->memory = 1;
-    b->pos = ctx->body.data;
-    b->last = ctx->body.data + ctx->body.len;
+    b->pos = body->data;
+    b->last = body->data + body->len;
     b->last_buf = (r == r->main);
     b->last_in_chain = 1;
 
@@ -799,6 +942,7 @@ ngx_http_kafka_handler_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
                                          NGX_HTTP_KAFKA_RETRY_AFTER)
            != NGX_OK)
     {
+        ngx_str_null(&ctx->error);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

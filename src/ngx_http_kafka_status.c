@@ -174,7 +174,11 @@ ngx_http_kafka_status_send(ngx_http_request_t *r, ngx_uint_t status,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* that of an error whose error_page led here is not this location's */
+    r->err_status = 0;
+
     r->headers_out.status = status;
+    r->headers_out.status_line.len = 0;
     r->headers_out.content_length_n = out->size;
     r->headers_out.content_type = *type;
     r->headers_out.content_type_len = type->len;
