@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_handler.h>
+#include <ngx_http_kafka_cache.h>
 #include <ngx_http_kafka_module.h>
 #include <ngx_http_kafka_response.h>
 #include <ngx_http_kafka_variables.h>
@@ -854,6 +855,12 @@ ngx_http_kafka_handler_send_response(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_length_n = body->len;
     ngx_str_set(&r->headers_out.content_type, "application/json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    /* Lua reads a subrequest's headers before any filter */
+
+    if (r != r->main && ngx_http_kafka_cache_forbid(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     rc = ngx_http_send_header(r);
 

@@ -167,10 +167,7 @@ ngx_http_kafka_status_send(ngx_http_request_t *r, ngx_uint_t status,
     u_char    *p;
     ngx_int_t  rc;
 
-    if (out->failed
-        || ngx_http_kafka_handler_header(r, "Cache-Control", "no-store")
-           != NGX_OK)
-    {
+    if (out->failed) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
