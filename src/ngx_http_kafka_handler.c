@@ -24,6 +24,7 @@ static void ngx_http_kafka_handler_forget(ngx_http_request_t *r);
 static ngx_int_t ngx_http_kafka_handler_method(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_handler_encoding(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_kafka_handler_identity(ngx_str_t *codings);
 
 static ngx_int_t ngx_http_kafka_handler_memory(ngx_http_request_t *r,
     off_t more);
@@ -278,15 +279,9 @@ ngx_http_kafka_handler_encoding(ngx_http_request_t *r)
             continue;
         }
 
-        if (h[i].value.len == sizeof("identity") - 1
-            && ngx_strncasecmp(h[i].value.data, (u_char *) "identity",
-                               sizeof("identity") - 1)
-               == 0)
-        {
-            continue;
+        if (!ngx_http_kafka_handler_identity(&h[i].value)) {
+            break;
         }
-
-        break;
     }
 
     if (ngx_http_kafka_handler_header(r, "Accept-Encoding", "identity")
@@ -297,6 +292,46 @@ ngx_http_kafka_handler_encoding(ngx_http_request_t *r)
 
     return ngx_http_kafka_handler_refuse(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
                      "the request body must not have a \"Content-Encoding\"");
+}
+
+
+/* a list, in which "identity" and nothing at all mean no coding */
+
+static ngx_uint_t
+ngx_http_kafka_handler_identity(ngx_str_t *codings)
+{
+    u_char  *p, *last, *start, *end;
+
+    last = codings->data + codings->len;
+
+    for (start = codings->data; start < last; start = p + 1) {
+        p = ngx_strlchr(start, last, ',');
+
+        if (p == NULL) {
+            p = last;
+        }
+
+        end = p;
+
+        while (start < end && (*start == ' ' || *start == '\t')) {
+            start++;
+        }
+
+        while (start < end && (end[-1] == ' ' || end[-1] == '\t')) {
+            end--;
+        }
+
+        if (start < end
+            && (end - start != sizeof("identity") - 1
+                || ngx_strncasecmp(start, (u_char *) "identity",
+                                   sizeof("identity") - 1)
+                   != 0))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
