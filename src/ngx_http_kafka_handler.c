@@ -816,26 +816,36 @@ ngx_http_kafka_handler_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 
 
 /*
- * An error goes the way of nginx's own, by its status, unless an error_page
- * would take an answer with results for one that something else can stand in
- * for, or lead to where the body is missed.
+ * nginx handles the status of an error: by an error_page, or by a page of its
+ * own, which the filter replaces.  Some errors are sent from here instead.
  */
 
 static ngx_int_t
 ngx_http_kafka_handler_end(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
     ngx_int_t rc)
 {
+    ngx_uint_t  send;
+
     if (rc < NGX_HTTP_BAD_REQUEST || ctx->error.len == 0) {
         return rc;
     }
 
-    if (ngx_http_kafka_handler_error_page(r, rc)
-        && (ctx->results || ctx->own_body))
-    {
-        return ngx_http_kafka_handler_send_response(r, rc, &ctx->error);
+    if (ngx_http_kafka_handler_error_page(r, rc)) {
+
+        /* it would hide results, or lead to where the body is missed */
+        send = ctx->results || ctx->own_body;
+
+    } else {
+
+        /* a subrequest's owner may be called before nginx makes its page */
+        send = (r != r->main);
     }
 
-    return rc;
+    if (!send) {
+        return rc;
+    }
+
+    return ngx_http_kafka_handler_send_response(r, rc, &ctx->error);
 }
 
 
