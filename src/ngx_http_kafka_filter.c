@@ -79,10 +79,6 @@ ngx_http_kafka_header_filter(ngx_http_request_t *r)
         ngx_http_set_ctx(r, ctx, ngx_http_kafka_module);
     }
 
-    if (ctx->answered) {
-        return ngx_http_next_header_filter(r);
-    }
-
     if (ctx->error.len == 0
         && ngx_http_kafka_filter_error(r, &ctx->error) != NGX_OK)
     {

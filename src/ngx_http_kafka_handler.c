@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_handler.h>
+#include <ngx_http_kafka_cache.h>
 #include <ngx_http_kafka_module.h>
 #include <ngx_http_kafka_response.h>
 #include <ngx_http_kafka_variables.h>
@@ -16,10 +17,14 @@
 #define NGX_HTTP_KAFKA_READ_TURN    (128 * 1024)
 
 
+static ngx_int_t ngx_http_kafka_handler_start(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
 static ngx_http_kafka_ctx_t *ngx_http_kafka_handler_ctx(ngx_http_request_t *r);
+static void ngx_http_kafka_handler_forget(ngx_http_request_t *r);
 static ngx_int_t ngx_http_kafka_handler_method(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_handler_encoding(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_kafka_handler_identity(ngx_str_t *codings);
 
 static ngx_int_t ngx_http_kafka_handler_memory(ngx_http_request_t *r,
     off_t more);
@@ -29,6 +34,7 @@ static ngx_http_kafka_target_t *ngx_http_kafka_handler_target(
     ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_handler_body(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
+static ngx_uint_t ngx_http_kafka_handler_keep_body(ngx_http_request_t *r);
 static void ngx_http_kafka_handler_body_start(ngx_http_request_t *r);
 static void ngx_http_kafka_handler_read(ngx_http_request_t *r);
 static ngx_int_t ngx_http_kafka_handler_parse(ngx_http_request_t *r,
@@ -47,25 +53,49 @@ static ngx_int_t ngx_http_kafka_handler_room(ngx_http_request_t *r,
 static void ngx_http_kafka_handler_done(ngx_http_kafka_batch_t *batch);
 static ngx_int_t ngx_http_kafka_handler_answer(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_handler_end(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx, ngx_int_t rc);
+static ngx_uint_t ngx_http_kafka_handler_error_page(ngx_http_request_t *r,
+    ngx_int_t status);
 static ngx_int_t ngx_http_kafka_handler_send_response(ngx_http_request_t *r,
-    ngx_http_kafka_ctx_t *ctx);
+    ngx_uint_t status, ngx_str_t *body);
 static ngx_int_t ngx_http_kafka_handler_refuse(ngx_http_request_t *r,
     ngx_uint_t status, const char *text);
 static ngx_int_t ngx_http_kafka_handler_fail(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_uint_t status);
 
 
+/* what the module adds to the headers of an error */
+static ngx_str_t  ngx_http_kafka_handler_headers[] = {
+    ngx_string("Allow"),
+    ngx_string("Accept-Encoding"),
+    ngx_string("Retry-After"),
+    ngx_null_string
+};
+
+
 ngx_int_t
 ngx_http_kafka_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                   rc;
-    ngx_http_kafka_ctx_t       *ctx;
-    ngx_http_core_loc_conf_t   *clcf;
+    ngx_int_t              rc;
+    ngx_http_kafka_ctx_t  *ctx;
 
     ctx = ngx_http_kafka_handler_ctx(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    rc = ngx_http_kafka_handler_start(r, ctx);
+
+    return ngx_http_kafka_handler_end(r, ctx, rc);
+}
+
+
+static ngx_int_t
+ngx_http_kafka_handler_start(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_int_t                  rc;
+    ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
@@ -142,7 +172,40 @@ ngx_http_kafka_handler_ctx(ngx_http_request_t *r)
 
     ngx_http_set_ctx(r, ctx, ngx_http_kafka_module);
 
+    if (r->internal) {
+        ngx_http_kafka_handler_forget(r);
+    }
+
     return ctx;
+}
+
+
+/* another produce location may have failed, and led here by its error_page */
+
+static void
+ngx_http_kafka_handler_forget(ngx_http_request_t *r)
+{
+    ngx_str_t        *name;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            for (name = ngx_http_kafka_handler_headers; name->len; name++) {
+
+                if (h[i].key.len == name->len
+                    && ngx_strncasecmp(h[i].key.data, name->data, name->len)
+                       == 0)
+                {
+                    h[i].hash = 0;
+                }
+            }
+        }
+    }
 }
 
 
@@ -218,15 +281,9 @@ ngx_http_kafka_handler_encoding(ngx_http_request_t *r)
             continue;
         }
 
-        if (h[i].value.len == sizeof("identity") - 1
-            && ngx_strncasecmp(h[i].value.data, (u_char *) "identity",
-                               sizeof("identity") - 1)
-               == 0)
-        {
-            continue;
+        if (!ngx_http_kafka_handler_identity(&h[i].value)) {
+            break;
         }
-
-        break;
     }
 
     if (ngx_http_kafka_handler_header(r, "Accept-Encoding", "identity")
@@ -237,6 +294,46 @@ ngx_http_kafka_handler_encoding(ngx_http_request_t *r)
 
     return ngx_http_kafka_handler_refuse(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
                      "the request body must not have a \"Content-Encoding\"");
+}
+
+
+/* a list, in which "identity" and nothing at all mean no coding */
+
+static ngx_uint_t
+ngx_http_kafka_handler_identity(ngx_str_t *codings)
+{
+    u_char  *p, *last, *start, *end;
+
+    last = codings->data + codings->len;
+
+    for (start = codings->data; start < last; start = p + 1) {
+        p = ngx_strlchr(start, last, ',');
+
+        if (p == NULL) {
+            p = last;
+        }
+
+        end = p;
+
+        while (start < end && (*start == ' ' || *start == '\t')) {
+            start++;
+        }
+
+        while (start < end && (end[-1] == ' ' || end[-1] == '\t')) {
+            end--;
+        }
+
+        if (start < end
+            && (end - start != sizeof("identity") - 1
+                || ngx_strncasecmp(start, (u_char *) "identity",
+                                   sizeof("identity") - 1)
+                   != 0))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
@@ -369,11 +466,7 @@ ngx_http_kafka_handler_body(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* a subrequest, or a request redirected here, may have a body already */
-
-    ctx->own_body = (r->request_body == NULL);
-
-    r->request_body_no_buffering = 1;
+    r->request_body_no_buffering = !ngx_http_kafka_handler_keep_body(r);
 
     rc = ngx_http_read_client_request_body(r,
                                            ngx_http_kafka_handler_body_start);
@@ -386,10 +479,37 @@ ngx_http_kafka_handler_body(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 }
 
 
+/* in memory, for the location that an error_page may lead to */
+
+static ngx_uint_t
+ngx_http_kafka_handler_keep_body(ngx_http_request_t *r)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    return clcf->error_pages && !clcf->client_body_in_file_only
+           && r->headers_in.content_length_n >= 0
+           && r->headers_in.content_length_n
+              <= (off_t) clcf->client_body_buffer_size;
+}
+
+
 static void
 ngx_http_kafka_handler_body_start(ngx_http_request_t *r)
 {
-    if (r->request_body_no_buffering) {
+    ngx_http_kafka_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
+
+    /*
+     * Not if there was a body already (a subrequest's, or of a request that
+     * was redirected here), nor if all of it came with the header.
+     */
+
+    ctx->own_body = r->request_body_no_buffering;
+
+    if (ctx->own_body) {
         r->read_event_handler = ngx_http_kafka_handler_read;
     }
 
@@ -442,7 +562,7 @@ ngx_http_kafka_handler_read(ngx_http_request_t *r)
     }
 
     if (rc != NGX_DONE) {
-        ngx_http_finalize_request(r, rc);
+        ngx_http_finalize_request(r, ngx_http_kafka_handler_end(r, ctx, rc));
     }
 }
 
@@ -674,7 +794,7 @@ ngx_http_kafka_handler_done(ngx_http_kafka_batch_t *batch)
 
     rc = ngx_http_kafka_handler_answer(r, ctx);
 
-    ngx_http_finalize_request(r, rc);
+    ngx_http_finalize_request(r, ngx_http_kafka_handler_end(r, ctx, rc));
 
     ngx_http_run_posted_requests(c);
 }
@@ -697,6 +817,7 @@ ngx_http_kafka_handler_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
                                              &ctx->error);
 
     } else if (batch->acked != batch->nrecords) {
+        ctx->results = 1;
         ngx_http_kafka_response_results(r->pool, batch, &ctx->room, &status,
                                         &ctx->error);
 
@@ -723,30 +844,104 @@ ngx_http_kafka_handler_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     }
 
     if (status == NGX_HTTP_OK) {
-        return ngx_http_kafka_handler_send_response(r, ctx);
+        return ngx_http_kafka_handler_send_response(r, status, &ctx->body);
     }
 
     return ngx_http_kafka_handler_fail(r, ctx, status);
 }
 
 
+/*
+ * nginx handles the status of an error: by an error_page, or by a page of its
+ * own, which the filter replaces.  Some errors are sent from here instead.
+ */
+
 static ngx_int_t
-ngx_http_kafka_handler_send_response(ngx_http_request_t *r,
-    ngx_http_kafka_ctx_t *ctx)
+ngx_http_kafka_handler_end(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
+    ngx_int_t rc)
+{
+    ngx_uint_t  send;
+
+    if (rc < NGX_HTTP_BAD_REQUEST || ctx->error.len == 0) {
+        return rc;
+    }
+
+    if (ngx_http_kafka_handler_error_page(r, rc)) {
+
+        /* it would hide results, or lead to where the body is missed */
+        send = ctx->results || ctx->own_body;
+
+    } else {
+
+        /* a subrequest's owner may be called before nginx makes its page */
+        send = (r != r->main);
+    }
+
+    if (!send) {
+        return rc;
+    }
+
+    return ngx_http_kafka_handler_send_response(r, rc, &ctx->error);
+}
+
+
+/* would nginx find one?  See ngx_http_special_response_handler() */
+
+static ngx_uint_t
+ngx_http_kafka_handler_error_page(ngx_http_request_t *r, ngx_int_t status)
+{
+    ngx_uint_t                 i;
+    ngx_http_err_page_t       *page;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (r->error_page || clcf->error_pages == NULL || r->uri_changes == 0) {
+        return 0;
+    }
+
+    page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+        if (page[i].status == status) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_handler_send_response(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *body)
 {
     ngx_int_t     rc;
     ngx_buf_t    *b;
     ngx_chain_t   out;
 
-    ctx->answered = 1;
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     /* the records are in Kafka whatever If-Match and the like ask for */
     r->disable_not_modified = 1;
 
-    r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = ctx->body.len;
+    /* that of an error whose error_page led here is not this location's */
+    r->err_status = 0;
+
+    r->headers_out.status = status;
+    r->headers_out.status_line.len = 0;
+    r->headers_out.content_length_n = body->len;
     ngx_str_set(&r->headers_out.content_type, "application/json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    /* Lua reads a subrequest's headers before any filter */
+
+    if (r != r->main && ngx_http_kafka_cache_forbid(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     rc = ngx_http_send_header(r);
 
@@ -760,8 +955,8 @@ ngx_http_kafka_handler_send_response(ngx_http_request_t *r,
     }
 
     b->memory = 1;
-    b->pos = ctx->body.data;
-    b->last = ctx->body.data + ctx->body.len;
+    b->pos = body->data;
+    b->last = body->data + body->len;
     b->last_buf = (r == r->main);
     b->last_in_chain = 1;
 

@@ -68,9 +68,9 @@ typedef struct {
     ngx_str_t                    room;       /* for the answer */
     ngx_str_t                    body;       /* the JSON text of success */
     ngx_str_t                    error;      /* the JSON text of a failure */
-    unsigned                     own_body:1; /* read here, not before */
+    unsigned                     own_body:1; /* read here, and not kept */
     unsigned                     keepalive:1;
-    unsigned                     answered:1; /* with metadata */
+    unsigned                     results:1;  /* messages were handed over */
     unsigned                     replace:1;  /* nginx's page by the error */
 } ngx_http_kafka_ctx_t;
 

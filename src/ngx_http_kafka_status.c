@@ -176,14 +176,15 @@ ngx_http_kafka_status_send(ngx_http_request_t *r, ngx_uint_t status,
     u_char    *p;
     ngx_int_t  rc;
 
-    if (out->failed
-        || ngx_http_kafka_handler_header(r, "Cache-Control", "no-store")
-           != NGX_OK)
-    {
+    if (out->failed) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* that of an error whose error_page led here is not this location's */
+    r->err_status = 0;
+
     r->headers_out.status = status;
+    r->headers_out.status_line.len = 0;
     r->headers_out.content_length_n = out->size;
     r->headers_out.content_type = *type;
     r->headers_out.content_type_len = type->len;

@@ -735,3 +735,38 @@ POST /produce/$TOPIC-p
 --- json_body eval
 [map { '[{"topic": "$TOPIC", "partition": 0, "offset": ' . $_
        . ', "timestamp": "*"}]' } 0 .. 2]
+
+
+
+=== TEST 47: no content coding, in many words
+--- raw_request eval
+my @codings = ("", "identity", "Identity,IDENTITY", "identity\r\nContent-Encoding: identity",
+               "\r\ncontent-encoding:", ", identity\t ,,\tidentity ,",
+               "identity\r\nContent-Encoding: ,\r\nContent-Encoding: , identity");
+[map { my $last = $_ == $#codings ? "Connection: close\r\n" : "";
+       "POST /produce/\$TOPIC HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: $codings[$_]\r\n"
+       . "Content-Length: 13\r\n$last\r\n{\"value\":\"v\"}" } 0 .. $#codings]
+--- ignore_response
+--- records
+{"topic": "$TOPIC", "value": "v"}
+{"topic": "$TOPIC", "value": "v"}
+{"topic": "$TOPIC", "value": "v"}
+{"topic": "$TOPIC", "value": "v"}
+{"topic": "$TOPIC", "value": "v"}
+{"topic": "$TOPIC", "value": "v"}
+{"topic": "$TOPIC", "value": "v"}
+
+
+
+=== TEST 48: a content coding among others
+--- request eval
+[("POST /produce/\$TOPIC\n{\"value\":\"v\"}") x 6]
+--- more_headers eval
+["Content-Encoding: identity, gzip", "Content-Encoding: identity\nContent-Encoding: gzip",
+ "Content-Encoding: gzip\nContent-Encoding: identity", "Content-Encoding: ,br", "Content-Encoding: identityx",
+ "Content-Encoding: identity identity"]
+--- error_code eval
+[415, 415, 415, 415, 415, 415]
+--- response_headers eval
+[("Accept-Encoding: identity") x 6]
+--- no_records: $TOPIC

@@ -2,8 +2,8 @@
 # Installs the Debian packages that the other scripts need and that are missing.
 #
 #   util/deps.sh GROUP...             groups: build run clang test kafka
-#                                     node clients browser source package
-#                                     bench matrix
+#                                     modules node clients browser source
+#                                     package bench matrix
 #   util/deps.sh --missing GROUP...   only prints what is missing, one a line
 #
 # Silent when nothing is missing.  Uses sudo when not root.
@@ -23,6 +23,7 @@ packages() { # group
                     python3-prometheus-client kcat \
                     curl nghttp2-client iproute2 procps ;;
         kafka) echo 'default-jre-headless|openjdk-17-jre-headless' maven openssl ;;
+        modules) echo libnginx-mod-http-lua libnginx-mod-http-js ;;
         node)  echo nodejs npm ;;
         clients) echo curl jq python3 python3-requests python3-venv nodejs npm \
                     golang-go ;;
@@ -33,8 +34,8 @@ packages() { # group
                     git golang-go libnginx-mod-http-lua lua-nginx-kafka \
                     lua-cjson ;;
         matrix) echo debootstrap debian-archive-keyring git iproute2 ;;
-        *)     die "no group \"$1\": build, run, clang, test, kafka, node," \
-                   "clients, browser, source, package, bench or matrix" ;;
+        *)     die "no group \"$1\": build, run, clang, test, kafka, modules," \
+                   "node, clients, browser, source, package, bench or matrix" ;;
     esac
 }
 

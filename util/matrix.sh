@@ -62,7 +62,7 @@ prepare() { # release
     cp -L /etc/resolv.conf "$releases/$1/etc/resolv.conf"
     copy_project "$releases/$1"
     inside "$releases/$1" -- /project/util/deps.sh \
-        build test clang kafka node
+        build test clang kafka modules node
     inside "$releases/$1" -- /project/t/e2e/fetch-prometheus.sh
 }
 

@@ -241,6 +241,7 @@ groups=(build test)
 if [ $# -eq 0 ]; then groups+=(clang); fi
 if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka node); fi
 case " ${scripts[*]} " in *openapi.py*|*clients.py*) groups+=(clients) ;; esac
+case " ${scripts[*]} " in *subrequests.py*) groups+=(modules) ;; esac
 case " ${scripts[*]} " in *browser.py*|*demo.py*) groups+=(browser) ;; esac
 if ! util/deps.sh "${groups[@]}"; then failed=1; finish; fi
 

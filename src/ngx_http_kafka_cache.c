@@ -1,0 +1,165 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_cache.h>
+#include <ngx_http_kafka_module.h>
+
+
+/*
+ * This is a module of its own since its header filter has to run after that of
+ * ngx_http_headers_filter_module, which sets what the location's "add_header"
+ * and "expires" say; the error filter has to run before it.
+ */
+
+
+static ngx_int_t ngx_http_kafka_cache_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_kafka_cache_header_filter(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_kafka_cache_controlled(ngx_http_request_t *r);
+
+
+static ngx_http_module_t  ngx_http_kafka_cache_filter_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    ngx_http_kafka_cache_init,             /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    NULL,                                  /* create location configuration */
+    NULL                                   /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_kafka_cache_filter_module = {
+    NGX_MODULE_V1,
+    &ngx_http_kafka_cache_filter_module_ctx, /* module context */
+    NULL,                                  /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+
+
+static ngx_int_t
+ngx_http_kafka_cache_init(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_kafka_cache_header_filter;
+
+    return NGX_OK;
+}
+
+
+/* a GET produces, and status is of this moment: a cache must keep neither */
+
+static ngx_int_t
+ngx_http_kafka_cache_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_kafka_loc_conf_t  *klcf;
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
+
+    if ((klcf->producer || klcf->health || klcf->status)
+        && ngx_http_kafka_cache_forbid(r) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+ngx_int_t
+ngx_http_kafka_cache_forbid(ngx_http_request_t *r)
+{
+    ngx_table_elt_t   *h;
+#if (nginx_version < 1023000)
+    ngx_array_t       *lines;
+    ngx_table_elt_t  **line;
+#endif
+
+    if (ngx_http_kafka_cache_controlled(r)) {
+        return NGX_OK;
+    }
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "Cache-Control");
+    ngx_str_set(&h->value, "no-store");
+
+    /* for $sent_http_cache_control and gzip_proxied */
+
+#if (nginx_version >= 1023000)
+
+    h->next = NULL;
+    r->headers_out.cache_control = h;
+
+#else
+
+    lines = &r->headers_out.cache_control;
+
+    if (lines->elts == NULL
+        && ngx_array_init(lines, r->pool, 1, sizeof(ngx_table_elt_t *))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    line = ngx_array_push(lines);
+    if (line == NULL) {
+        return NGX_ERROR;
+    }
+
+    *line = h;
+
+#endif
+
+    return NGX_OK;
+}
+
+
+/* not all modules set headers_out.cache_control, too */
+
+static ngx_uint_t
+ngx_http_kafka_cache_controlled(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].hash
+                && h[i].key.len == sizeof("Cache-Control") - 1
+                && ngx_strncasecmp(h[i].key.data, (u_char *) "Cache-Control",
+                                   sizeof("Cache-Control") - 1)
+                   == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}

@@ -1,0 +1,23 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_CACHE_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_CACHE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+/* adds "Cache-Control: no-store" unless there is a "Cache-Control" already */
+ngx_int_t ngx_http_kafka_cache_forbid(ngx_http_request_t *r);
+
+
+extern ngx_module_t  ngx_http_kafka_cache_filter_module;
+
+
+#endif /* _NGX_HTTP_KAFKA_CACHE_H_INCLUDED_ */
