@@ -4,7 +4,7 @@
 Clients send messages with unique values while nginx is reloaded and upgraded,
 and brokers are killed and paused; then Kafka is read back and compared.
 
-    LOSS=long       100,000 messages instead of 8,000: util/soak.sh
+    LOSS=long       100,000 messages instead of 8,000, which takes minutes
 """
 
 import collections

@@ -131,7 +131,9 @@ class Nginx:
         temp = '\n'.join(f'{name}_temp_path {self.dir}/{name};' for name in
                          ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
 
-        with open(self.conf, 'w', encoding='utf-8') as f:
+        # nginx may be reading the old one
+
+        with open(f'{self.conf}.new', 'w', encoding='utf-8') as f:
             f.write(f'''
 {load}
 {user}
@@ -152,6 +154,7 @@ http {{
     }}
 }}
 ''')
+        os.replace(f.name, self.conf)
 
     def command(self):
         return [NGINX, '-e', self.log_path, '-p', self.dir, '-c', self.conf]
@@ -184,8 +187,8 @@ http {{
     def kill(self, number):
         self.process.send_signal(number)
 
-    def wait(self, timeout=15):
-        return self.process.wait(timeout)
+    def wait(self, timeout=None):
+        return self.process.wait(timeout or self.patience + 5)
 
     def stop(self, number=signal.SIGQUIT):
         """Ends nginx; its exit status."""
@@ -578,7 +581,7 @@ def each_marked_record(bootstrap, topics):
 
     for topic in topics:
         for partition in marker.list_topics(topic, 10).topics[topic].partitions:
-            marker.produce(topic, MARK, partition=partition,
+            marker.produce(topic, MARK, MARK, partition,
                            on_delivery=lambda err, _: marked.append(err))
 
     if marker.flush(70) or not marked or any(marked):
