@@ -7,10 +7,10 @@
 #include <ngx_http_kafka_again.h>
 #include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_delivery.h>
+#include <ngx_http_kafka_errors.h>
 #include <ngx_http_kafka_record.h>
 
 
-static ngx_uint_t ngx_http_kafka_again_shared_blame(rd_kafka_resp_err_t err);
 static ngx_uint_t ngx_http_kafka_again_in_time(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
 static ngx_http_kafka_record_t *ngx_http_kafka_again_next(
@@ -33,12 +33,15 @@ ngx_http_kafka_again_take(ngx_http_kafka_producer_t *producer,
         return NGX_DECLINED;
     }
 
-    if (ngx_http_kafka_again_shared_blame(msg->err) && !record->alone) {
+    if ((ngx_http_kafka_error(msg->err)->flags & NGX_HTTP_KAFKA_ERROR_BATCH)
+        && !record->alone)
+    {
         record->alone = 1;
         record->partition = msg->partition;
 
     } else if (msg->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE
                || producer->closing
+               || (producer->fatal && !producer->served)
                || !ngx_http_kafka_again_in_time(producer, record->batch))
     {
         return NGX_DECLINED;
@@ -50,21 +53,6 @@ ngx_http_kafka_again_take(ngx_http_kafka_producer_t *producer,
     producer->again_last = &record->again;
 
     return NGX_OK;
-}
-
-
-/* for one such record Kafka refuses all that librdkafka sent along with it */
-
-static ngx_uint_t
-ngx_http_kafka_again_shared_blame(rd_kafka_resp_err_t err)
-{
-    return err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP
-           || err == RD_KAFKA_RESP_ERR_INVALID_RECORD
-           || err == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE
-#if (RD_KAFKA_VERSION >= 0x02040000)
-           || err == RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD
-#endif
-           || err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
 }
 
 

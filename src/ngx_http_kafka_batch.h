@@ -104,11 +104,14 @@ struct ngx_http_kafka_batch_s {
     ngx_http_kafka_record_t        *culprit;
     rd_kafka_resp_err_t             err;
 
+    const char                     *trouble;   /* with brokers, as it ended */
+
     ngx_queue_t                     link;      /* of all of the producer's */
     ngx_queue_t                     queue;     /* to be handed over */
     ngx_event_t                     deadline;
     ngx_msec_t                      start;
     ngx_msec_t                      handed;    /* over, its first record */
+    ngx_uint_t                      requests;  /* of the client, until then */
     uint64_t                        clock;     /* then, microseconds */
 
     void                           *client;    /* of the producer */

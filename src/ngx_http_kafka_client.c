@@ -23,6 +23,7 @@
 
 typedef struct {
     ngx_msec_t                   sent;      /* 0: never */
+    ngx_uint_t                   requests;  /* that carried records */
     unsigned                     watched:1;
     unsigned                     large:1;
 } ngx_http_kafka_client_state_t;
@@ -170,6 +171,7 @@ ngx_http_kafka_client_request_sent(rd_kafka_t *rk, int fd, const char *broker,
     ngx_http_kafka_client_state_t  *state = data;
 
     if (key == NGX_HTTP_KAFKA_CLIENT_PRODUCE) {
+        (void) __atomic_add_fetch(&state->requests, 1, __ATOMIC_RELAXED);
         __atomic_store_n(&state->sent, ngx_http_kafka_client_clock(),
                          __ATOMIC_RELAXED);
     }
@@ -207,6 +209,17 @@ ngx_http_kafka_client_idle(rd_kafka_t *rk)
     }
 
     return ngx_min(ngx_http_kafka_client_clock() - sent, NGX_MAX_INT32_VALUE);
+}
+
+
+ngx_uint_t
+ngx_http_kafka_client_requests(rd_kafka_t *rk)
+{
+    ngx_http_kafka_client_state_t  *state;
+
+    state = rd_kafka_opaque(rk);
+
+    return __atomic_load_n(&state->requests, __ATOMIC_RELAXED);
 }
 
 

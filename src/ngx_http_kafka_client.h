@@ -38,6 +38,9 @@ ngx_int_t ngx_http_kafka_client_try(const rd_kafka_conf_t *conf,
  */
 ngx_msec_t ngx_http_kafka_client_idle(rd_kafka_t *rk);
 
+/* how many requests with records the client has sent so far; any thread */
+ngx_uint_t ngx_http_kafka_client_requests(rd_kafka_t *rk);
+
 /*
  * For rd_kafka_conf_set_ssl_cert_verify_cb(): accepts what OpenSSL does, and
  * says why not, which librdkafka 2.0 leaves out.  A thread of librdkafka.

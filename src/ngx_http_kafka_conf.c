@@ -665,6 +665,8 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
 
     producer->timeout = timeout;
     producer->message_max = max;
+    producer->retry_backoff = ngx_http_kafka_conf_number(ctx->conf,
+                                                         "retry.backoff.ms");
 
     producer->health.patience = timeout;
     producer->health.interval = ngx_http_kafka_conf_number(ctx->conf,

@@ -22,6 +22,9 @@
 #define NGX_HTTP_KAFKA_LOG_LINES         10
 #define NGX_HTTP_KAFKA_LOG_WINDOW        1000
 
+/* bytes for the text of a fatal error */
+#define NGX_HTTP_KAFKA_DELIVERY_FATAL    512
+
 /* milliseconds before the same trouble is an error of its own again */
 #define NGX_HTTP_KAFKA_LOG_AGAIN         10000
 
@@ -37,6 +40,10 @@ static ngx_uint_t ngx_http_kafka_delivery_reports(
     ngx_http_kafka_producer_t *producer, rd_kafka_event_t *event);
 static void ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t *event);
+static void ngx_http_kafka_delivery_fatal(ngx_http_kafka_producer_t *producer);
+static void ngx_http_kafka_delivery_unreachable(
+    ngx_http_kafka_producer_t *producer, rd_kafka_resp_err_t err,
+    const char *text);
 static ngx_uint_t ngx_http_kafka_delivery_trouble(
     ngx_http_kafka_producer_t *producer, rd_kafka_resp_err_t err);
 static void ngx_http_kafka_delivery_log(ngx_http_kafka_producer_t *producer,
@@ -284,8 +291,8 @@ ngx_http_kafka_delivery_reports(ngx_http_kafka_producer_t *producer,
     while ((msg = rd_kafka_event_message_next(event)) != NULL) {
 
         /*
-         * a batch that the broker knows already, from a retry, comes back
-         * as delivered, with offsets that count up from a negative one
+         * a batch that the broker calls a duplicate, from a retry, is reported
+         * as delivered, with offsets that count up from -1
          */
 
         if (n++ == 0 && msg->offset < 0) {
@@ -311,17 +318,7 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
     text = rd_kafka_event_error_string(event);
 
     if (rd_kafka_event_error_is_fatal(event)) {
-
-        if (producer->spent) {
-            return;
-        }
-
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "kafka producer \"%V\": fatal error %s: %s; "
-                      "it is replaced", &producer->name,
-                      rd_kafka_err2name(err), text);
-
-        ngx_http_kafka_producer_replace(producer);
+        ngx_http_kafka_delivery_fatal(producer);
         return;
     }
 
@@ -335,6 +332,8 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
         err = RD_KAFKA_RESP_ERR__SSL;
     }
 
+    ngx_http_kafka_delivery_unreachable(producer, err, text);
+
     level = ngx_http_kafka_delivery_trouble(producer, err) ? NGX_LOG_ERR
                                                            : NGX_LOG_INFO;
 
@@ -343,6 +342,78 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
                       "kafka producer \"%V\": %s: %s", &producer->name,
                       rd_kafka_err2name(err), text);
     }
+}
+
+
+/* of either client; the event itself says only that there is one */
+
+static void
+ngx_http_kafka_delivery_fatal(ngx_http_kafka_producer_t *producer)
+{
+    char                 text[NGX_HTTP_KAFKA_DELIVERY_FATAL];
+    ngx_uint_t           level;
+    rd_kafka_resp_err_t  err;
+
+    if (producer->spent) {
+        return;
+    }
+
+    err = rd_kafka_fatal_error(producer->rk, text, sizeof(text));
+
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR && producer->alone) {
+        err = rd_kafka_fatal_error(producer->alone, text, sizeof(text));
+    }
+
+    level = ngx_http_kafka_delivery_trouble(producer, err) ? NGX_LOG_ERR
+                                                           : NGX_LOG_INFO;
+
+    if (ngx_http_kafka_delivery_may_log(producer)) {
+        ngx_log_error(level, ngx_cycle->log, 0,
+                      "kafka producer \"%V\": fatal error %s: %s; its client "
+                      "is replaced", &producer->name, rd_kafka_err2name(err),
+                      text);
+    }
+
+    ngx_http_kafka_producer_replace(producer, err);
+}
+
+
+/*
+ * librdkafka's text begins with the broker's name, "host:port/1: ", which ends
+ * in "/bootstrap: " unless the address is one that the broker has advertised.
+ */
+
+static void
+ngx_http_kafka_delivery_unreachable(ngx_http_kafka_producer_t *producer,
+    rd_kafka_resp_err_t err, const char *text)
+{
+    u_char     *p, *last;
+    ngx_int_t   id;
+
+    if (err != RD_KAFKA_RESP_ERR__RESOLVE
+        && (err != RD_KAFKA_RESP_ERR__TRANSPORT
+            || ngx_strstr(text, "state CONNECT") == NULL))
+    {
+        return;
+    }
+
+    last = (u_char *) ngx_strstr(text, ": ");
+
+    if (last == NULL) {
+        return;
+    }
+
+    for (p = last; p > (u_char *) text && p[-1] != '/'; p--) { /* void */ }
+
+    id = ngx_atoi(p, last - p);
+
+    if (id == NGX_ERROR) {
+        return;
+    }
+
+    producer->unreachable = err;
+    producer->unreachable_broker = id;
+    producer->unreachable_since = ngx_current_msec;
 }
 
 

@@ -87,7 +87,7 @@ ngx_http_kafka_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    if (ngx_http_kafka_producer_open(ctx->producer) != NGX_OK) {
+    if (ngx_http_kafka_producer_open(ctx->producer) == NGX_ERROR) {
         return ngx_http_kafka_handler_refuse(r, NGX_HTTP_SERVICE_UNAVAILABLE,
                             "the Kafka producer could not be started: "
                             "nothing was sent, the server's log tells why");

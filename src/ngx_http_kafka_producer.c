@@ -8,6 +8,7 @@
 #include <ngx_http_kafka_again.h>
 #include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_delivery.h>
+#include <ngx_http_kafka_outcome.h>
 #include <ngx_http_kafka_record.h>
 #include <librdkafka/rdkafka_mock.h>
 
@@ -41,10 +42,15 @@
 #define NGX_HTTP_KAFKA_PRODUCER_TOPICS   1000
 #define NGX_HTTP_KAFKA_PRODUCER_CROWDED  5000
 
+/* milliseconds: librdkafka repeats an error that lasts every 30 s */
+#define NGX_HTTP_KAFKA_PRODUCER_UNREACHABLE  40000
+
 /* names a batch has looked up at a time, so that others get their turn */
 #define NGX_HTTP_KAFKA_PRODUCER_NAMES    16
 
 
+static ngx_uint_t ngx_http_kafka_producer_early(
+    ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer);
 static ngx_int_t ngx_http_kafka_producer_side(
     ngx_http_kafka_producer_t *producer);
@@ -61,6 +67,8 @@ static void ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
 static void ngx_http_kafka_producer_unqueue(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
 static void ngx_http_kafka_producer_submit(ngx_event_t *ev);
+static void ngx_http_kafka_producer_retry_open(
+    ngx_http_kafka_producer_t *producer, ngx_int_t rc);
 static ngx_uint_t ngx_http_kafka_producer_gather(
     ngx_http_kafka_producer_t *producer);
 static ngx_uint_t ngx_http_kafka_producer_more_to_come(
@@ -69,7 +77,9 @@ static void ngx_http_kafka_producer_go(ngx_http_kafka_producer_t *producer);
 static ngx_int_t ngx_http_kafka_producer_hand_over(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch,
     ngx_uint_t *turn);
-static rd_kafka_msg_status_t ngx_http_kafka_producer_persisted(
+static void ngx_http_kafka_producer_acked(ngx_http_kafka_producer_t *producer,
+    const rd_kafka_message_t *msg, ngx_uint_t offset_known);
+static rd_kafka_resp_err_t ngx_http_kafka_producer_cause(
     ngx_http_kafka_producer_t *producer, const rd_kafka_message_t *msg);
 static ngx_uint_t ngx_http_kafka_producer_endangered(
     ngx_http_kafka_producer_t *producer, const rd_kafka_message_t *msg);
@@ -81,13 +91,13 @@ static void ngx_http_kafka_producer_save(ngx_http_kafka_producer_t *producer,
 static void ngx_http_kafka_producer_purge(ngx_event_t *ev);
 static void ngx_http_kafka_producer_purge_all(
     ngx_http_kafka_producer_t *producer, int what);
-static void ngx_http_kafka_producer_reopen(
-    ngx_http_kafka_producer_t *producer);
 static ngx_uint_t ngx_http_kafka_producer_crowded(
     ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_deadline(ngx_event_t *ev);
 static void ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     rd_kafka_resp_err_t err);
+static const char *ngx_http_kafka_producer_unreachable(
+    ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
     ngx_msec_t until);
 static void ngx_http_kafka_producer_destroy(
@@ -117,6 +127,9 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
                   < NGX_HTTP_KAFKA_PRODUCER_RETRY)
     {
         return NGX_ERROR;
+
+    } else if (ngx_http_kafka_producer_early(producer)) {
+        return NGX_AGAIN;
     }
 
     producer->rk = ngx_http_kafka_client_new(producer->conf, errstr);
@@ -144,6 +157,7 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
 
     producer->failed = 0;
     producer->opened = ngx_current_msec;
+    producer->served = 0;
 
     return NGX_OK;
 
@@ -153,6 +167,22 @@ failed:
     producer->failed = ngx_max(ngx_current_msec, 1);
 
     return NGX_ERROR;
+}
+
+
+/*
+ * A client that has delivered something is followed by another one at once.
+ * One that failed before may have no right to be there: brokers would see a
+ * login for each request that waits, and the next client would fare no better.
+ */
+
+static ngx_uint_t
+ngx_http_kafka_producer_early(ngx_http_kafka_producer_t *producer)
+{
+    return producer->opened
+           && !producer->served
+           && ngx_current_msec - producer->opened
+              < NGX_HTTP_KAFKA_PRODUCER_RETRY;
 }
 
 
@@ -504,8 +534,10 @@ ngx_http_kafka_producer_submit(ngx_event_t *ev)
         return;
     }
 
-    if (ngx_http_kafka_producer_open(producer) != NGX_OK) {
-        ngx_add_timer(ev, NGX_HTTP_KAFKA_PRODUCER_RETRY);
+    rc = ngx_http_kafka_producer_open(producer);
+
+    if (rc != NGX_OK) {
+        ngx_http_kafka_producer_retry_open(producer, rc);
         return;
     }
 
@@ -545,6 +577,22 @@ ngx_http_kafka_producer_submit(ngx_event_t *ev)
     }
 
     producer->going = 0;
+}
+
+
+static void
+ngx_http_kafka_producer_retry_open(ngx_http_kafka_producer_t *producer,
+    ngx_int_t rc)
+{
+    ngx_msec_t  wait;
+
+    wait = NGX_HTTP_KAFKA_PRODUCER_RETRY;
+
+    if (rc == NGX_AGAIN) {
+        wait -= ngx_current_msec - producer->opened;
+    }
+
+    ngx_add_timer(&producer->submit, wait);
 }
 
 
@@ -657,6 +705,7 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
 
     if (batch->unsent == batch->records) {
         batch->handed = ngx_current_msec;
+        batch->requests = ngx_http_kafka_client_requests(producer->rk);
         batch->clock = producer->metrics.clock;
     }
 
@@ -746,11 +795,17 @@ void
 ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
     const rd_kafka_message_t *msg, ngx_uint_t offset_known)
 {
+    rd_kafka_t               *rk;
+    rd_kafka_resp_err_t       err;
     rd_kafka_msg_status_t     persisted;
     ngx_http_kafka_record_t  *record;
 
     record = msg->_private;
-    persisted = ngx_http_kafka_producer_persisted(producer, msg);
+    rk = record->alone ? producer->alone : producer->rk;
+
+    err = ngx_http_kafka_producer_cause(producer, msg);
+    persisted = ngx_http_kafka_outcome_persisted(rk, msg,
+                                                 producer->retry_backoff);
 
     producer->pending--;
     ngx_http_kafka_metrics_reported(&producer->metrics);
@@ -776,26 +831,49 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
         return;
     }
 
-    if (msg->err) {
-        ngx_http_kafka_batch_fail(record, msg->err, persisted);
-        ngx_http_kafka_producer_doubt(record, msg->err);
+    if (err) {
+        ngx_http_kafka_batch_fail(record, err, persisted);
+        ngx_http_kafka_producer_doubt(record, err);
         ngx_http_kafka_metrics_failed(&producer->metrics, record);
 
     } else {
-        record->state = NGX_HTTP_KAFKA_RECORD_ACKED;
-        record->persisted = RD_KAFKA_MSG_STATUS_PERSISTED;
-        record->partition = msg->partition;
-        record->offset = offset_known ? msg->offset : -1;
-        record->timestamp = rd_kafka_message_timestamp(msg, NULL);
-        record->batch->acked++;
-        ngx_http_kafka_metrics_acked(&producer->metrics, record);
-
-        producer->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
+        ngx_http_kafka_producer_acked(producer, msg, offset_known);
     }
 
     ngx_http_kafka_producer_settle(record->batch);
 
     ngx_http_kafka_again_produce(producer);
+}
+
+
+static void
+ngx_http_kafka_producer_acked(ngx_http_kafka_producer_t *producer,
+    const rd_kafka_message_t *msg, ngx_uint_t offset_known)
+{
+    ngx_http_kafka_record_t  *record;
+
+    record = msg->_private;
+
+    record->state = NGX_HTTP_KAFKA_RECORD_ACKED;
+    record->persisted = RD_KAFKA_MSG_STATUS_PERSISTED;
+    record->partition = msg->partition;
+    record->offset = offset_known ? msg->offset : -1;
+    record->timestamp = rd_kafka_message_timestamp(msg, NULL);
+    record->batch->acked++;
+    ngx_http_kafka_metrics_acked(&producer->metrics, record);
+
+    producer->served = 1;
+    producer->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (!producer->spent) {
+        producer->fatal = RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+
+    if (producer->unreachable
+        && rd_kafka_message_broker_id(msg) == producer->unreachable_broker)
+    {
+        producer->unreachable = RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
 }
 
 
@@ -810,41 +888,26 @@ ngx_http_kafka_producer_settle(ngx_http_kafka_batch_t *batch)
 }
 
 
-/*
- * A leader that is deposed while replicas copy a record says that it is not
- * the leader, and librdkafka takes the record for not persisted: no harm as
- * long as it tries again.  Where it cannot, for the record is purged, only one
- * that came after the last request to any broker is surely not in Kafka.
- */
+/* a client that ended with a fatal error purges what it holds, or times out */
 
-static rd_kafka_msg_status_t
-ngx_http_kafka_producer_persisted(ngx_http_kafka_producer_t *producer,
+static rd_kafka_resp_err_t
+ngx_http_kafka_producer_cause(ngx_http_kafka_producer_t *producer,
     const rd_kafka_message_t *msg)
 {
-    ngx_msec_t                age;
-    rd_kafka_t               *rk;
-    rd_kafka_msg_status_t     persisted;
-    ngx_http_kafka_record_t  *record;
+    rd_kafka_resp_err_t  err;
 
-    persisted = rd_kafka_message_status(msg);
+    err = ngx_http_kafka_outcome_err(msg);
 
-    if (persisted != RD_KAFKA_MSG_STATUS_NOT_PERSISTED
-        || msg->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE)
+    if (producer->spent
+        && producer->fatal
+        && (err == RD_KAFKA_RESP_ERR__PURGE_QUEUE
+            || err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT
+            || err == RD_KAFKA_RESP_ERR__FATAL))
     {
-        return persisted;
+        return producer->fatal;
     }
 
-    record = msg->_private;
-    rk = record->alone ? producer->alone : producer->rk;
-
-    ngx_time_update();
-    age = ngx_current_msec - record->batch->handed;
-
-    if (ngx_http_kafka_client_idle(rk) < age + NGX_HTTP_KAFKA_PRODUCER_CLOCKS) {
-        return RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
-    }
-
-    return persisted;
+    return err;
 }
 
 
@@ -952,16 +1015,18 @@ ngx_http_kafka_producer_save(ngx_http_kafka_producer_t *producer,
                   "kafka producer \"%V\": %s, its client is replaced lest "
                   "others be sent twice", &producer->name, why);
 
-    ngx_http_kafka_producer_replace(producer);
+    ngx_http_kafka_producer_replace(producer, RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
 
 /* first what is not sent, for what is sent may be acknowledged any moment */
 
 void
-ngx_http_kafka_producer_replace(ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_producer_replace(ngx_http_kafka_producer_t *producer,
+    rd_kafka_resp_err_t fatal)
 {
     producer->spent = 1;
+    producer->fatal = fatal;
     producer->replaced = ngx_current_msec;
 
     if (producer->closing) {
@@ -1026,29 +1091,15 @@ ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer)
         }
 
         if (producer->rk == NULL && !producer->closing) {
-            ngx_http_kafka_producer_reopen(producer);
+
+            /* with nothing to send, too: a client also watches the brokers */
+
+            ngx_post_event(&producer->submit, &ngx_posted_events);
         }
     }
 
     if (producer->again || !ngx_queue_empty(&producer->unsent)) {
         ngx_post_event(&producer->submit, &ngx_posted_events);
-    }
-}
-
-
-/*
- * At once, for a client also watches the brokers; but one that did not live for
- * long may have no right to be there, and the next one would fare no better.
- */
-
-static void
-ngx_http_kafka_producer_reopen(ngx_http_kafka_producer_t *producer)
-{
-    if (ngx_current_msec - producer->opened >= NGX_HTTP_KAFKA_PRODUCER_RETRY) {
-        ngx_post_event(&producer->submit, &ngx_posted_events);
-
-    } else if (!producer->submit.timer_set) {
-        ngx_add_timer(&producer->submit, NGX_HTTP_KAFKA_PRODUCER_RETRY);
     }
 }
 
@@ -1078,7 +1129,7 @@ ngx_http_kafka_producer_deadline(ngx_event_t *ev)
     batch = ev->data;
     producer = batch->client;
 
-    err = RD_KAFKA_RESP_ERR__QUEUE_FULL;
+    err = producer->fatal ? producer->fatal : RD_KAFKA_RESP_ERR__QUEUE_FULL;
 
     if (batch->unknown) {
         err = producer->trouble ? producer->trouble
@@ -1170,6 +1221,10 @@ ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch)
 
     ngx_http_kafka_metrics_end(&producer->metrics, batch);
 
+    if (batch->acked != batch->nrecords) {
+        batch->trouble = ngx_http_kafka_producer_unreachable(producer);
+    }
+
     if (batch->deadline.timer_set) {
         ngx_del_timer(&batch->deadline);
     }
@@ -1182,6 +1237,26 @@ ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch)
 
     ngx_http_kafka_batch_done(batch);
     ngx_http_kafka_batch_release(batch);
+}
+
+
+/* of a broker, for the callers whose messages are not acknowledged */
+
+static const char *
+ngx_http_kafka_producer_unreachable(ngx_http_kafka_producer_t *producer)
+{
+    if (producer->unreachable == RD_KAFKA_RESP_ERR_NO_ERROR
+        || ngx_current_msec - producer->unreachable_since
+           >= NGX_HTTP_KAFKA_PRODUCER_UNREACHABLE)
+    {
+        return NULL;
+    }
+
+    return (producer->unreachable == RD_KAFKA_RESP_ERR__RESOLVE)
+           ? "the name that a Kafka broker advertises cannot be resolved by "
+             "this server"
+           : "a Kafka broker cannot be reached by this server at the address "
+             "that it advertises";
 }
 
 

@@ -36,6 +36,7 @@ typedef struct {
     rd_kafka_conf_t             *conf;
     ngx_thread_pool_t           *thread_pool;
     ngx_msec_t                   timeout;      /* message.timeout.ms */
+    ngx_msec_t                   retry_backoff; /* retry.backoff.ms */
     size_t                       message_max;  /* message.max.bytes */
     ngx_uint_t                   line;         /* where it is first named */
     u_char                      *file;
@@ -51,6 +52,7 @@ typedef struct {
     /* in a worker, from the first use on */
     unsigned                     started:1;
     unsigned                     spent:1;      /* rk only waits for its end */
+    unsigned                     served:1;     /* rk has delivered records */
     unsigned                     closing:1;    /* the process exits */
     rd_kafka_t                  *rk;
     rd_kafka_t                  *alone;        /* batches of one, or NULL */
@@ -85,13 +87,21 @@ typedef struct {
     ngx_http_kafka_record_t    **again_last;
     rd_kafka_resp_err_t          trouble;      /* of connections, if any */
     ngx_msec_t                   told;         /* when it was logged */
+    rd_kafka_resp_err_t          fatal;        /* that ended the last client */
+    rd_kafka_resp_err_t          unreachable;  /* why a broker is, if any */
+    int32_t                      unreachable_broker; /* its id */
+    ngx_msec_t                   unreachable_since;
 
     ngx_msec_t                   log_window;
     ngx_uint_t                   logged;       /* lines in this window */
 } ngx_http_kafka_producer_t;
 
 
-/* makes the client where there is none; NGX_ERROR: try again later */
+/*
+ * Makes the client where there is none.  NGX_AGAIN: the last one failed as it
+ * came, the next one is made within a second, batches may be sent meanwhile;
+ * NGX_ERROR: it could not be made.
+ */
 ngx_int_t ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer);
 
 /*
@@ -127,9 +137,11 @@ void ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
 
 /*
  * The client must not go on: all that it holds is reported now or soon, then
- * another one takes its place.  Nothing blocks.
+ * another one takes its place.  Nothing blocks.  fatal is the error that has
+ * ended it, if any: what its callers hear.
  */
-void ngx_http_kafka_producer_replace(ngx_http_kafka_producer_t *producer);
+void ngx_http_kafka_producer_replace(ngx_http_kafka_producer_t *producer,
+    rd_kafka_resp_err_t fatal);
 
 /* a broker's connection is lost, with what was on its way */
 void ngx_http_kafka_producer_broken(ngx_http_kafka_producer_t *producer);

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_response.h>
+#include <ngx_http_kafka_errors.h>
 #include <ngx_http.h>
 
 
@@ -20,15 +21,10 @@
 #define NGX_HTTP_KAFKA_RESPONSE_TEXT  512
 
 
-typedef struct {
-    rd_kafka_resp_err_t          err;
-    ngx_uint_t                   status;
-    ngx_uint_t                   retriable;
-} ngx_http_kafka_response_err_t;
-
-
 static ngx_int_t ngx_http_kafka_response_begin(ngx_pool_t *pool,
     ngx_uint_t status, ngx_str_t *text, size_t more, ngx_str_t *body);
+static u_char *ngx_http_kafka_response_remedy(u_char *p, u_char *last,
+    ngx_http_kafka_batch_t *batch, rd_kafka_resp_err_t err);
 static u_char *ngx_http_kafka_response_reason(u_char *p, u_char *last,
     ngx_http_kafka_batch_t *batch);
 static const char *ngx_http_kafka_response_trouble(rd_kafka_resp_err_t err);
@@ -41,85 +37,6 @@ static size_t ngx_http_kafka_response_failed_len(
     ngx_http_kafka_record_t *record);
 static rd_kafka_resp_err_t ngx_http_kafka_response_overdue(
     ngx_http_kafka_record_t *record, rd_kafka_msg_status_t *persisted);
-static ngx_http_kafka_response_err_t *ngx_http_kafka_response_err(
-    rd_kafka_resp_err_t err);
-static ngx_uint_t ngx_http_kafka_response_status(rd_kafka_resp_err_t err,
-    rd_kafka_msg_status_t persisted);
-
-
-/* what is not here is a 500 that a retry does not help */
-
-static ngx_http_kafka_response_err_t  ngx_http_kafka_response_errs[] = {
-    { RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, NGX_HTTP_BAD_REQUEST, 0 },
-    { RD_KAFKA_RESP_ERR_INVALID_RECORD, NGX_HTTP_BAD_REQUEST, 0 },
-    { RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, NGX_HTTP_BAD_REQUEST, 0 },
-    { RD_KAFKA_RESP_ERR__INVALID_ARG, NGX_HTTP_BAD_REQUEST, 0 },
-
-    { RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, NGX_HTTP_FORBIDDEN, 0 },
-    { RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, NGX_HTTP_FORBIDDEN, 0 },
-
-    { RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NGX_HTTP_NOT_FOUND, 1 },
-    { RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, NGX_HTTP_NOT_FOUND, 1 },
-
-    { RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
-      NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, 0 },
-    { RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
-      NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, 0 },
-
-    /* the look-up found it: the client that produces will, too */
-    { RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-
-    { RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR__TIMED_OUT, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR__TRANSPORT, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR__QUEUE_FULL, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR__PURGE_QUEUE, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR__DESTROY, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR__FATAL, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR__STATE, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR__AUTHENTICATION, NGX_HTTP_SERVICE_UNAVAILABLE, 0 },
-    { RD_KAFKA_RESP_ERR__SSL, NGX_HTTP_SERVICE_UNAVAILABLE, 0 },
-    { RD_KAFKA_RESP_ERR__RESOLVE, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED,
-      NGX_HTTP_SERVICE_UNAVAILABLE, 0 },
-    { RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
-      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
-      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE,
-      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE,
-      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION, NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
-      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR,
-      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH,
-      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH,
-      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED,
-      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-
-    { RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND,
-      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-    { RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, NGX_HTTP_GATEWAY_TIME_OUT, 1 },
-
-#if (RD_KAFKA_VERSION >= 0x02040000)
-    { RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD,
-      NGX_HTTP_SERVICE_UNAVAILABLE, 1 },
-#endif
-    { RD_KAFKA_RESP_ERR_INVALID_MSG, NGX_HTTP_INTERNAL_SERVER_ERROR, 1 },
-    { RD_KAFKA_RESP_ERR_NO_ERROR, 0, 0 }
-};
-
-
-static ngx_http_kafka_response_err_t  ngx_http_kafka_response_other = {
-    RD_KAFKA_RESP_ERR_UNKNOWN, NGX_HTTP_INTERNAL_SERVER_ERROR, 0
-};
 
 
 /* in the order of rd_kafka_msg_status_t */
@@ -198,7 +115,7 @@ ngx_http_kafka_response_results(ngx_pool_t *pool,
             if (nfailed++ == 0) {
                 first = i;
                 err = ngx_http_kafka_response_overdue(record, &persisted);
-                *status = ngx_http_kafka_response_status(err, persisted);
+                *status = ngx_http_kafka_error_status(err, persisted);
             }
         }
 
@@ -206,11 +123,13 @@ ngx_http_kafka_response_results(ngx_pool_t *pool,
     }
 
     text.data = buf;
-    text.len = ngx_slprintf(buf, buf + sizeof(buf),
-                            "message %ui: %s; %ui of %ui messages were not "
-                            "acknowledged", first, rd_kafka_err2str(err),
-                            nfailed, i)
-               - buf;
+
+    p = ngx_slprintf(buf, buf + sizeof(buf),
+                     "message %ui: %s; %ui of %ui messages were not "
+                     "acknowledged", first, rd_kafka_err2str(err), nfailed, i);
+    p = ngx_http_kafka_response_remedy(p, buf + sizeof(buf), batch, err);
+
+    text.len = p - buf;
 
     if (ngx_http_kafka_response_begin(pool, *status, &text, len, body)
         != NGX_OK)
@@ -244,6 +163,24 @@ ngx_http_kafka_response_results(ngx_pool_t *pool,
 }
 
 
+/* what the caller or the operator can do about it, where that is known */
+
+static u_char *
+ngx_http_kafka_response_remedy(u_char *p, u_char *last,
+    ngx_http_kafka_batch_t *batch, rd_kafka_resp_err_t err)
+{
+    const char  *text;
+
+    text = ngx_http_kafka_error(err)->remedy;
+
+    if (err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT) {
+        text = batch->trouble;
+    }
+
+    return text ? ngx_slprintf(p, last, "; %s", text) : p;
+}
+
+
 ngx_int_t
 ngx_http_kafka_response_refusal(ngx_pool_t *pool,
     ngx_http_kafka_batch_t *batch, ngx_uint_t *status, ngx_str_t *body)
@@ -254,7 +191,7 @@ ngx_http_kafka_response_refusal(ngx_pool_t *pool,
     *status = NGX_HTTP_BAD_REQUEST;
 
     if (batch->err != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
-        *status = ngx_http_kafka_response_status(batch->err,
+        *status = ngx_http_kafka_error_status(batch->err,
                                             RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
     }
 
@@ -465,11 +402,11 @@ ngx_http_kafka_response_failed(u_char *p, ngx_http_kafka_record_t *record)
     const char                     *text;
     rd_kafka_resp_err_t             err;
     rd_kafka_msg_status_t           persisted;
-    ngx_http_kafka_response_err_t  *e;
+    const ngx_http_kafka_error_t   *e;
 
     err = ngx_http_kafka_response_overdue(record, &persisted);
     text = rd_kafka_err2str(err);
-    e = ngx_http_kafka_response_err(err);
+    e = ngx_http_kafka_error(err);
 
     p = ngx_sprintf(p, "{\"topic\":\"%V\",\"error\":\"",
                     &record->target->name);
@@ -477,7 +414,9 @@ ngx_http_kafka_response_failed(u_char *p, ngx_http_kafka_record_t *record)
 
     return ngx_sprintf(p, "\",\"code\":\"%s\",\"retriable\":%s,"
                           "\"persisted\":\"%s\"}",
-                       rd_kafka_err2name(err), e->retriable ? "true" : "false",
+                       rd_kafka_err2name(err),
+                       (e->flags & NGX_HTTP_KAFKA_ERROR_RETRIABLE) ? "true"
+                                                                  : "false",
                        ngx_http_kafka_response_persisted[persisted]);
 }
 
@@ -496,40 +435,4 @@ ngx_http_kafka_response_overdue(ngx_http_kafka_record_t *record,
     *persisted = RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
 
     return RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
-}
-
-
-static ngx_http_kafka_response_err_t *
-ngx_http_kafka_response_err(rd_kafka_resp_err_t err)
-{
-    ngx_http_kafka_response_err_t  *e;
-
-    for (e = ngx_http_kafka_response_errs; e->status; e++) {
-        if (e->err == err) {
-            return e;
-        }
-    }
-
-    return &ngx_http_kafka_response_other;
-}
-
-
-static ngx_uint_t
-ngx_http_kafka_response_status(rd_kafka_resp_err_t err,
-    rd_kafka_msg_status_t persisted)
-{
-    ngx_uint_t  status;
-
-    status = ngx_http_kafka_response_err(err)->status;
-
-    /* sent, and no word about what became of it */
-
-    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
-        && persisted == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED
-        && err != RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND)
-    {
-        status = NGX_HTTP_GATEWAY_TIME_OUT;
-    }
-
-    return status;
 }

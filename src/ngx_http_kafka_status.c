@@ -93,7 +93,13 @@ ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
 
     rc = ngx_http_kafka_producer_open(producer);
 
-    if (rc == NGX_OK) {
+    if (producer->fatal && !producer->served) {
+
+        /* brokers are up, and end each client as it comes */
+
+        rc = NGX_ABORT;
+
+    } else if (rc == NGX_OK) {
         rc = ngx_http_kafka_health(&producer->health, &producer->metrics,
                                    producer->opened);
     }
@@ -137,6 +143,9 @@ ngx_http_kafka_status_reason(ngx_http_kafka_producer_t *producer, ngx_int_t rc)
 
     case NGX_AGAIN:
         return "no broker has been reached yet";
+
+    case NGX_ABORT:
+        return "the brokers refuse the client, the error log says why";
 
     default:
         return "no broker is up, the error log tells why";

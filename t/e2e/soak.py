@@ -43,7 +43,7 @@ ONCE = bool(os.environ.get('SOAK_ONCE'))
 
 NODES = 3
 DELAY = 20000                   # microseconds, each way
-CALLERS = 24
+CALLERS = 64
 PAUSE = 0.1                     # seconds between a caller's requests, at most
 LONG = 7.5                      # seconds that a request may take
 KEYS = 8                        # of each caller

@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -463,6 +464,16 @@ class Mock:
         self.process.stdout.close()
 
 
+def receive(s, size):
+    data = b''
+    while len(data) < size:
+        more = s.recv(size - len(data))
+        if not more:
+            raise EOFError('the connection ended')
+        data += more
+    return data
+
+
 class Kafka:
     """A real Kafka, by util/kafka."""
 
@@ -510,6 +521,31 @@ class Kafka:
 
         return name
 
+    def elect(self, node, topic, partition):
+        """Makes the first replica the leader again, by a request to a node.
+
+        By hand: Kafka's own tool takes seconds to start, and Debian's client
+        library has no such call."""
+
+        name = topic.encode()
+        body = struct.pack('>hhih', 43, 1, 1, -1)       # ElectLeaders, v1
+        body += struct.pack(f'>bih{len(name)}siii', 0, 1, len(name), name, 1,
+                            partition, 5000)
+        address = self.bootstrap.split(',')[node - 1].split(':')
+
+        with socket.create_connection(address, 10) as s:
+            s.sendall(struct.pack('>i', len(body)) + body)
+            size, = struct.unpack('>i', receive(s, 4))
+            answer = receive(s, size)
+
+        # correlation, throttle time, error of all, 1, topic, 1, partition
+
+        error, = struct.unpack('>h', answer[8:10])
+        if error == 0:
+            error, = struct.unpack_from('>h', answer, 24 + len(name))
+        if error != 0:
+            raise RuntimeError(f'no election: error {error}')
+
     def stop(self):
         self.util('stop')
         shutil.rmtree(self.dir)
@@ -526,6 +562,22 @@ class Relay:
     def stop(self):
         self.process.kill()
         self.process.wait()
+
+
+class ConfiguredKafka(Kafka):
+    """A Kafka for which `prepare` may add to what its nodes are told."""
+
+    def __init__(self, prepare, nodes=1):
+        self.prepare = prepare
+        super().__init__(nodes)
+
+    def util(self, *args):
+        if args[0] == 'start':
+            with open(os.path.join(self.dir, 'added.properties'), 'w',
+                      encoding='ascii') as f:
+                self.env['KAFKA_PROPS'] = f.name
+                f.write(self.prepare(self))
+        return super().util(*args)
 
 
 def read_topic(bootstrap, topic):

@@ -1,0 +1,47 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_ERRORS_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_ERRORS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <librdkafka/rdkafka.h>
+
+
+/* a second try of the same message can succeed */
+#define NGX_HTTP_KAFKA_ERROR_RETRIABLE  0x01
+
+/* a broker that answers so may have appended the message */
+#define NGX_HTTP_KAFKA_ERROR_UNCERTAIN  0x02
+
+/* the message was refused before it was appended: no broker has it */
+#define NGX_HTTP_KAFKA_ERROR_REFUSED    0x04
+
+/* for one such message Kafka refuses the whole batch that it came in */
+#define NGX_HTTP_KAFKA_ERROR_BATCH      0x08
+
+
+/* What an error of librdkafka means to the caller.  Read-only, any thread. */
+
+typedef struct {
+    rd_kafka_resp_err_t          err;
+    ngx_uint_t                   status;     /* HTTP's, if nothing was sent */
+    ngx_uint_t                   flags;
+    const char                  *remedy;     /* in a few words, or NULL */
+} ngx_http_kafka_error_t;
+
+
+/* the error's entry; for one without an entry that of a plain 500 */
+const ngx_http_kafka_error_t *ngx_http_kafka_error(rd_kafka_resp_err_t err);
+
+/* the HTTP status for a message that failed with err */
+ngx_uint_t ngx_http_kafka_error_status(rd_kafka_resp_err_t err,
+    rd_kafka_msg_status_t persisted);
+
+
+#endif /* _NGX_HTTP_KAFKA_ERRORS_H_INCLUDED_ */

@@ -1,0 +1,119 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_outcome.h>
+#include <ngx_http_kafka_client.h>
+#include <ngx_http_kafka_errors.h>
+
+
+/* milliseconds that two clocks, one of them a coarse one, may differ */
+#define NGX_HTTP_KAFKA_OUTCOME_CLOCKS  20
+
+
+static ngx_uint_t ngx_http_kafka_outcome_retried(rd_kafka_t *rk,
+    ngx_http_kafka_record_t *record, ngx_msec_t age, ngx_msec_t backoff);
+
+
+/*
+ * An idempotent client takes the success of a later request to a partition for
+ * an acknowledgement of all earlier records (rd_kafka_dr_implicit_ack()).  That
+ * is wrong where the broker does not know the producer id on the partition: it
+ * then takes any sequence number, and the earlier records may be absent.
+ */
+
+rd_kafka_resp_err_t
+ngx_http_kafka_outcome_err(const rd_kafka_message_t *msg)
+{
+    if (msg->err == RD_KAFKA_RESP_ERR_NO_ERROR
+        && msg->offset == RD_KAFKA_OFFSET_INVALID)
+    {
+        return RD_KAFKA_RESP_ERR__NO_OFFSET;
+    }
+
+    return msg->err;
+}
+
+
+/*
+ * librdkafka calls a record not persisted after some errors that leave it open.
+ * A leader that is deposed while replicas copy the record answers that it is
+ * not the leader; an answer that cannot be parsed counts as a failure.  And
+ * whatever the last attempt has proved, an earlier one may have had such an
+ * end.  So the record is certainly absent only if no request was sent since it
+ * was handed over, or its only attempt was refused for certain.
+ */
+
+rd_kafka_msg_status_t
+ngx_http_kafka_outcome_persisted(rd_kafka_t *rk, const rd_kafka_message_t *msg,
+    ngx_msec_t backoff)
+{
+    ngx_msec_t                age;
+    ngx_uint_t                flags;
+    rd_kafka_resp_err_t       err;
+    rd_kafka_msg_status_t     persisted;
+    ngx_http_kafka_record_t  *record;
+
+    err = ngx_http_kafka_outcome_err(msg);
+
+    if (err == RD_KAFKA_RESP_ERR__NO_OFFSET) {
+        return RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
+    }
+
+    persisted = rd_kafka_message_status(msg);
+
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR
+        || persisted != RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
+    {
+        return persisted;
+    }
+
+    flags = ngx_http_kafka_error(err)->flags;
+
+    if (flags & NGX_HTTP_KAFKA_ERROR_REFUSED) {
+
+        /* a leader that had appended it would have found it valid */
+
+        return persisted;
+    }
+
+    record = msg->_private;
+
+    ngx_time_update();
+    age = ngx_current_msec - record->batch->handed;
+
+    if (ngx_http_kafka_client_idle(rk) >= age + NGX_HTTP_KAFKA_OUTCOME_CLOCKS) {
+        return persisted;
+    }
+
+    /* an error of a broker's is its answer to the last request */
+
+    if (err > RD_KAFKA_RESP_ERR_NO_ERROR
+        && !(flags & NGX_HTTP_KAFKA_ERROR_UNCERTAIN)
+        && !ngx_http_kafka_outcome_retried(rk, record, age, backoff))
+    {
+        return persisted;
+    }
+
+    return RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
+}
+
+
+/* may the record have been in more than one request? */
+
+static ngx_uint_t
+ngx_http_kafka_outcome_retried(rd_kafka_t *rk, ngx_http_kafka_record_t *record,
+    ngx_msec_t age, ngx_msec_t backoff)
+{
+    if (record->alone) {
+
+        /* the other client's requests were counted, and there was an attempt */
+
+        return 1;
+    }
+
+    return age + NGX_HTTP_KAFKA_OUTCOME_CLOCKS >= backoff
+           && ngx_http_kafka_client_requests(rk) - record->batch->requests > 1;
+}

@@ -1,0 +1,35 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_OUTCOME_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_OUTCOME_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http_kafka_batch.h>
+
+
+/* What a delivery report proves about its record.  Event loop. */
+
+
+/*
+ * The error of a report, RD_KAFKA_RESP_ERR_NO_ERROR only where a broker has
+ * acknowledged the record.  librdkafka also reports success for records that
+ * it infers to be in Kafka: these have no offset, and the error is
+ * RD_KAFKA_RESP_ERR__NO_OFFSET.
+ */
+rd_kafka_resp_err_t ngx_http_kafka_outcome_err(const rd_kafka_message_t *msg);
+
+/*
+ * Whether the record of a report, the client's rk, may be in Kafka.  backoff is
+ * the client's retry.backoff.ms.  RD_KAFKA_MSG_STATUS_NOT_PERSISTED is certain.
+ */
+rd_kafka_msg_status_t ngx_http_kafka_outcome_persisted(rd_kafka_t *rk,
+    const rd_kafka_message_t *msg, ngx_msec_t backoff);
+
+
+#endif /* _NGX_HTTP_KAFKA_OUTCOME_H_INCLUDED_ */
