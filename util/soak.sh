@@ -1,53 +1,71 @@
 #!/usr/bin/env bash
-# Looks for lost messages with the long form of t/e2e/loss.py: 100,000 messages
-# while nginx and three brokers have a hard time.  Prints a table for each run;
-# the last line is "N runs, N failed".
+# Looks for lies with t/e2e/soak.py: callers send messages while three brokers,
+# their topics and nginx have all kinds of trouble at once; then Kafka is read
+# back and compared with the answers.  Prints a table; the last line is
+# "N passed, N failed".
 #
-#   util/soak.sh [MINUTES]     again and again for that long (once)
+#   util/soak.sh [--plain] [--once] [MINUTES]     for that long (10)
 #
-# What each run printed is in build/soak-logs/RUN.  util/test.sh runs it, and
-# tells of the environment.
+#   --plain     with Debian's nginx instead of one with AddressSanitizer, by
+#               util/sanitize.sh
+#   --once      a duplicate by an idempotent producer fails, too
+#
+# What else it printed is in build/soak-logs.
+#
+# Environment: SOAK_SEED, the seed that an earlier run printed; and that of
+# util/test.sh
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 
 logs=$root/build/soak-logs
-runs=0 failed=0 pid=''
+kind=addresses minutes=''
 
-usage() { sed -n '/^#   util/s/^#   //p' "$0" >&2; exit 2; }
+usage() { sed -n '/^#   /s/^#   //p' "$0" >&2; exit 2; }
 
-if [ $# -gt 1 ] || ! [[ ${1:-0} =~ ^[0-9]+$ ]]; then usage; fi
-end=$((SECONDS + 10#${1:-0} * 60))
+for word in "$@"; do
+    case $word in
+        --plain) kind='' ;;
+        --once)  export SOAK_ONCE=yes ;;
+        *)       if [ -n "$minutes" ] || ! [[ $word =~ ^[0-9]+$ ]]; then
+                     usage
+                 fi
+                 minutes=$((10#$word)) ;;
+    esac
+done
 
+rm -rf "$logs"
+mkdir -p "$logs"
+if [ -n "$kind" ]; then
+    TEST_NGINX_BINARY=$(util/sanitize.sh --build "$kind" 2>"$logs/build.log") ||
+        { tail -n 40 "$logs/build.log"; exit 1; }
+    TEST_NGINX_LOAD_MODULES=$root/build/sanitize/$kind/ngx_http_kafka_module.so
+    export TEST_NGINX_BINARY TEST_NGINX_LOAD_MODULES TEST_SANITIZER=$kind
+fi
+
+# To start, to end and to read all back takes its time.
+seconds=$((${minutes:-10} * 60))
+export SOAK_SECONDS=$seconds TEST_LIMIT=$((seconds + seconds / 4 + 600))
+export TEST_LOGS=$logs
+
+pid=''
 stop() {
     if [ -n "$pid" ]; then kill "$pid" || true; wait "$pid" || true; fi
     exit 130
 }
 trap stop INT TERM HUP
 
-rm -rf "$logs"
-while [ "$runs" -eq 0 ] || [ "$SECONDS" -lt "$end" ]; do
-    runs=$((runs + 1))
-    mkdir -p "$logs/$runs"
-    status=0
+# In the background, or a signal would wait for its end.
+status=0
+util/test.sh soak.py >"$logs/test.log" 2>&1 </dev/null &
+pid=$!
+wait "$pid" || status=$?
+pid=''
 
-    # In the background, or a signal would wait for its end.
-    LOSS=long TEST_LOGS=$logs/$runs util/test.sh loss.py \
-        >"$logs/$runs/test.log" 2>&1 </dev/null &
-    pid=$!
-    wait "$pid" || status=$?
-    pid=''
-
-    echo "run $runs"
-    cat "$logs/$runs/loss.py.out" || true
-    if [ "$status" -ne 0 ]; then
-        echo "FAILED: build/soak-logs/$runs"
-        tail -n 60 "$logs/$runs/test.log"
-        failed=$((failed + 1))
-    fi
-    echo
+cat "$logs/soak.py.out" || true
+for report in "$logs"/soak.py.report.*; do
+    if [ -s "$report" ]; then echo "== $report"; head -n 60 "$report"; fi
 done
-
-echo "$runs runs, $failed failed"
-if [ "$failed" -gt 0 ]; then exit 1; fi
+cat "$logs/test.log"
+exit "$status"

@@ -16,6 +16,7 @@
 #
 # Environment:
 #   JOBS                how many files of t/ run at once (2)
+#   TEST_LIMIT          seconds for one file (600)
 #   TEST_LOGS           another folder for what they print
 #   TEST_NGINX_BINARY   /usr/sbin/nginx
 #   TEST_NGINX_LOAD_MODULES
@@ -29,7 +30,7 @@ cd "$root"
 
 build=$root/build
 logs=$(realpath -m "${TEST_LOGS:-$build/test-logs}")
-limit=600           # seconds for one file
+limit=${TEST_LIMIT:-600}
 passed=0 failed=0 not_run=''
 declare -A file_of=() began=()
 
@@ -78,6 +79,10 @@ part() { # script
 compile_mock() { # compiler output
     "$1" -g -O2 -Wall -Wextra -Werror -Wno-unused-parameter \
         -o "$2" t/mock/mock.c -lrdkafka
+}
+
+compile_relay() { # compiler output
+    "$1" -g -O2 -Wall -Wextra -Werror -pthread -o "$2" util/bench/relay.c
 }
 
 # Each file has a network of its own, so that ports never clash and "listen
@@ -211,7 +216,8 @@ choose() { # file
 # Half a minute for the document, a minute for the clients, minutes of faults,
 # brokers and reloads each; a browser, which is large.
 long=(t/e2e/openapi.py t/e2e/clients.py t/e2e/browser.py t/e2e/demo.py
-      t/e2e/life.py t/e2e/outcome.py t/e2e/faults.py t/e2e/loss.py)
+      t/e2e/life.py t/e2e/outcome.py t/e2e/faults.py t/e2e/loss.py
+      t/e2e/soak.py)
 
 quick=
 case ${1:-} in
@@ -252,6 +258,7 @@ if [ -z "${TEST_NGINX_LOAD_MODULES+set}" ]; then
         ready=
 fi
 step mock-gcc compile_mock gcc "$build/kafka-mock" || ready=
+step relay-gcc compile_relay gcc "$build/kafka-relay" || ready=
 if [ $# -eq 0 ]; then
     step build-clang env CC=clang BUILD="$build/clang" \
         util/build.sh --no-install || true
@@ -263,6 +270,7 @@ if [ -z "$ready" ]; then finish; fi
 export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 export TEST_NGINX_BINARY=${TEST_NGINX_BINARY:-/usr/sbin/nginx}
 export KAFKA_MOCK=$build/kafka-mock
+export KAFKA_RELAY=$build/kafka-relay
 export KAFKA_UTIL=$root/util/kafka
 
 jobs=${JOBS:-2}

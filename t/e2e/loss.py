@@ -4,11 +4,10 @@
 Clients send messages with unique values while nginx is reloaded and upgraded,
 and brokers are killed and paused; then Kafka is read back and compared.
 
-    LOSS=long       100,000 messages instead of 8,000: util/soak.sh
+    LOSS=long       100,000 messages instead of 8,000, which takes minutes
 """
 
 import collections
-import http.client
 import json
 import os
 import random
@@ -18,12 +17,15 @@ import sys
 import threading
 import time
 
-import confluent_kafka
-
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 '../lib'))
 
 import kafkatest
+from caller import Caller
+from outcomes import (
+    ABSENT, ACKED, CUT, CUT_KEPT, CUT_NEW, CUT_PRESENT, DOUBLE, ELSEWHERE,
+    FAULTS as FAULTS_OF_MESSAGES, MAYBE, NO, ODD, Outcome, PRESENT, SENSELESS,
+    STRANGE, YES, compare as compare_each, cut, judge)
 
 
 Form = collections.namedtuple('Form', 'messages clients pause steps')
@@ -60,31 +62,9 @@ PROPERTIES = [
     [],
 ]
 
-# what became of a message, by its caller's knowledge
-
-ACKED = 'acked'                 # with partition and offset
-YES = 'yes'                     # an error, but Kafka has it
-MAYBE = 'maybe'
-NO = 'no'                       # told so, or by an error without results
-CUT_NEW = 'cut'                 # no answer, on a new connection
-CUT_KEPT = 'cut, kept'          # no answer, on one that was used before
-ODD = 'odd'                     # an answer that is none of these
-
-Outcome = collections.namedtuple('Outcome', 'kind topic partition offset code',
-                                 defaults=(None, None, None, None))
-
-ABSENT = 'acknowledged, and absent'
-ELSEWHERE = 'acknowledged at another place'
-PRESENT = '"no", and present'
-DOUBLE = 'duplicated'
-CUT = 'cut on a new connection'
-CUT_PRESENT = 'cut on a kept connection, and present'
 LATE = f'requests longer than {LIMIT} s'
-SENSELESS = 'answers that make no sense'
-STRANGE = 'in Kafka, and never sent'
 
-FAULTS = (ABSENT, ELSEWHERE, PRESENT, DOUBLE, CUT, CUT_PRESENT, LATE,
-          SENSELESS, STRANGE)
+FAULTS = (*FAULTS_OF_MESSAGES, LATE)
 
 
 def compare(outcomes, seconds, records):
@@ -96,103 +76,21 @@ def compare(outcomes, seconds, records):
     for topic, partition, offset, value in records:
         places[value].append((topic, partition, offset))
 
-    faults = {fault: [] for fault in FAULTS}
-    faults[LATE] += [s for s in seconds if s > LIMIT]
-
-    for value in outcomes.keys() | places.keys():
-        outcome = outcomes.get(value)
-        found = places.get(value, [])
-
-        for fault in faults_of(outcome, found):
-            faults[fault].append((value, outcome, found))
+    faults = compare_each((value, outcomes.get(value), places.get(value, []))
+                          for value in outcomes.keys() | places.keys())
+    faults[LATE] = [s for s in seconds if s > LIMIT]
 
     return faults
 
 
-def faults_of(outcome, found):
-    """Of one value, by the places where it was found."""
-
-    if len(found) > 1:
-        yield DOUBLE
-
-    if outcome is None:
-        yield STRANGE
-
-    elif outcome.kind in (ACKED, YES) and not found:
-        yield ABSENT
-
-    elif outcome.kind == ACKED and not any(agree(outcome, place)
-                                           for place in found):
-        yield ELSEWHERE
-
-    elif outcome.kind == NO and found:
-        yield PRESENT
-
-    elif outcome.kind == CUT_NEW:
-        yield CUT
-
-    elif outcome.kind == CUT_KEPT and found:
-        yield CUT_PRESENT
-
-    elif outcome.kind == ODD:
-        yield SENSELESS
-
-
-def agree(outcome, place):
-    """The offset may be null, where librdkafka cannot tell it."""
-
-    return (outcome[1:3] == place[:2]
-            and outcome.offset in (None, place[2]))
-
-
-def judge(answer, topics):
-    """What an answer says of the messages, which went to these topics."""
-
-    try:
-        said = answer.json
-        if answer.status == 200:
-            entries = said if isinstance(said, list) else [said]
-        elif said['status'] != answer.status:
-            raise ValueError(said)
-        elif 'results' in said:
-            entries = said['results']
-        else:
-            return [Outcome(NO)] * len(topics)
-
-        if [entry['topic'] for entry in entries] != topics:
-            raise ValueError(said)
-
-        return [verdict(entry) for entry in entries]
-
-    except (ValueError, KeyError, TypeError):
-        return [Outcome(ODD)] * len(topics)
-
-
-def verdict(entry):
-    if 'error' not in entry:
-        return Outcome(ACKED, entry['topic'], entry['partition'],
-                       entry['offset'])
-
-    if entry['persisted'] not in (NO, MAYBE, YES):
-        raise ValueError(entry)
-
-    return Outcome(entry['persisted'], code=entry.get('code'))
-
-
-class Client(threading.Thread):
+class Client(Caller):
     """Sends messages, one request after another, until it may end."""
 
     def __init__(self, number, port, form, calm):
-        super().__init__()
-        self.number = number
-        self.port = port
+        super().__init__(number, port, number)
         self.pause = form.pause
         self.share = form.messages / form.clients
         self.calm = calm        # set once nothing happens any more
-        self.keep = number % 2 == 1
-        self.rand = random.Random(number)
-        self.sock = None
-        self.used = False
         self.outcomes = {}
         self.seconds = []
 
@@ -238,49 +136,13 @@ class Client(threading.Thread):
         return (self.head(method, path, f'Content-Length: {len(body)}\r\n')
                 + body, topics, values)
 
-    def head(self, method, target, more=''):
-        keep = 'keep-alive' if self.keep else 'close'
-        return (f'{method} {target} HTTP/1.1\r\nHost: localhost\r\n'
-                f'Connection: {keep}\r\n{more}\r\n').encode()
-
     def exchange(self, request, topics, values):
-        start = time.monotonic()
-        used = self.used
+        response, used, seconds = self.ask(request)
+        outcomes = (cut(used, len(values)) if response is None
+                    else judge(response, topics))
 
-        try:
-            outcomes = judge(self.answer(request), topics)
-        except (OSError, http.client.HTTPException):
-            self.close()
-            outcomes = [Outcome(CUT_KEPT if used else CUT_NEW)] * len(values)
-
-        self.seconds.append(time.monotonic() - start)
+        self.seconds.append(seconds)
         self.outcomes.update(zip(values, outcomes))
-
-    def answer(self, request):
-        if self.sock is None:
-            self.sock = socket.create_connection(('127.0.0.1', self.port), 30)
-            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-        if self.rand.random() < 0.1:
-            cut = self.rand.randrange(len(request))
-            self.sock.sendall(request[:cut])
-            time.sleep(self.rand.random() * 0.1)
-            request = request[cut:]
-
-        self.sock.sendall(request)
-        answer = kafkatest.read_response(self.sock)
-
-        self.used = True
-        if answer.headers['Connection'] == 'close':
-            self.close()
-
-        return answer
-
-    def close(self):
-        self.used = False
-        if self.sock is not None:
-            self.sock.close()
-            self.sock = None
 
 
 class Loss(kafkatest.TestCase):
@@ -321,7 +183,9 @@ class Loss(kafkatest.TestCase):
             outcomes.update(client.outcomes)
             seconds += client.seconds
 
-        records = self.read_back()
+        records = [(topic, record.partition, record.offset,
+                    record.value.decode()) for topic, record
+                   in kafkatest.each_marked_record(self.kafka.bootstrap, TOPICS)]
         faults = compare(outcomes, seconds, records)
         self.table(form, outcomes, seconds, records, faults,
                    time.monotonic() - start)
@@ -378,29 +242,6 @@ class Loss(kafkatest.TestCase):
         self.assertEqual(self.server.upgrade(), 0)
 
     # what is there
-
-    def read_back(self):
-        """All records; a mark that is acknowledged after them shows that no
-        reader misses one for a replica that is behind.
-        """
-
-        marker = confluent_kafka.Producer(
-            {'bootstrap.servers': self.kafka.bootstrap, 'acks': 'all',
-             'message.timeout.ms': 30000})
-        marked = []
-
-        for topic in TOPICS:
-            for partition in range(PARTITIONS):
-                marker.produce(topic, b'mark', partition=partition,
-                               on_delivery=lambda err, _: marked.append(err))
-
-        marker.flush(60)
-        self.assertEqual(marked, [None] * len(TOPICS) * PARTITIONS)
-
-        return [(topic, record.partition, record.offset, record.value.decode())
-                for topic in TOPICS
-                for record in kafkatest.read_topic(self.kafka.bootstrap, topic)
-                if record.value != b'mark']
 
     def table(self, form, outcomes, seconds, records, faults, took):
         there = {record[3] for record in records}

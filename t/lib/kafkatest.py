@@ -32,6 +32,7 @@ NGINX = os.environ.get('TEST_NGINX_BINARY', '/usr/sbin/nginx')
 MODULES = os.environ.get('TEST_NGINX_LOAD_MODULES',
                          os.path.join(ROOT, 'build/ngx_http_kafka_module.so'))
 MOCK = os.environ.get('KAFKA_MOCK', os.path.join(ROOT, 'build/kafka-mock'))
+RELAY = os.environ.get('KAFKA_RELAY', os.path.join(ROOT, 'build/kafka-relay'))
 KAFKA = os.environ.get('KAFKA_UTIL', os.path.join(ROOT, 'util/kafka'))
 SANITIZER = os.environ.get('TEST_SANITIZER')
 
@@ -41,10 +42,17 @@ SANITIZER = os.environ.get('TEST_SANITIZER')
 for _ in range(100000):
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
 
+MARK = b'mark'
+
 PR_SET_CHILD_SUBREAPER = 36     # of linux/prctl.h
 
 BAD_LINE = re.compile(r'\[(alert|crit|emerg)\]|exited on signal|'
                       r'AddressSanitizer|LeakSanitizer|runtime error:')
+
+# the death of a process, and a lock that it held then
+
+OF_KILLED = re.compile(r'process (\d+) exited on signal 9|'
+                       r'shared memory zone "[^"]*" was locked by (\d+)$')
 
 Record = collections.namedtuple(
     'Record', 'partition offset key value headers timestamp timestamp_type')
@@ -101,6 +109,7 @@ class Nginx:
     """An nginx with one server: what `server` says, on a port of its own."""
 
     daemon = 'off'
+    patience = 10               # seconds for new workers, or old ones, to come
 
     def __init__(self, http_block, server, main='', workers=1, master=True,
                  listen='', user='root', connections=1024):
@@ -109,6 +118,7 @@ class Nginx:
         self.log_path = os.path.join(self.dir, 'error.log')
         self.conf = os.path.join(self.dir, 'nginx.conf')
         self.process = None
+        self.killed = set()
         self.main = main
         self.workers = workers
         self.master = master
@@ -124,7 +134,9 @@ class Nginx:
         temp = '\n'.join(f'{name}_temp_path {self.dir}/{name};' for name in
                          ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
 
-        with open(self.conf, 'w', encoding='utf-8') as f:
+        # nginx may be reading the old one
+
+        with open(f'{self.conf}.new', 'w', encoding='utf-8') as f:
             f.write(f'''
 {load}
 {user}
@@ -145,6 +157,7 @@ http {{
     }}
 }}
 ''')
+        os.replace(f.name, self.conf)
 
     def command(self):
         return [NGINX, '-e', self.log_path, '-p', self.dir, '-c', self.conf]
@@ -184,8 +197,8 @@ http {{
     def kill(self, number):
         self.process.send_signal(number)
 
-    def wait(self, timeout=15):
-        return self.process.wait(timeout)
+    def wait(self, timeout=None):
+        return self.process.wait(timeout or self.patience + 5)
 
     def stop(self, number=signal.SIGQUIT):
         """Ends nginx; its exit status."""
@@ -223,7 +236,13 @@ http {{
         self.kill(signal.SIGHUP)
         wait_for(lambda: len(new := set(self.worker_pids()) - old)
                  == self.workers and not old & set(self.worker_pids()),
-                 what='nginx reloads')
+                 self.patience, 'nginx reloads')
+
+    def kill_worker(self, pid):
+        """What nginx logs of it is no bad line."""
+
+        self.killed.add(str(pid))
+        os.kill(pid, signal.SIGKILL)
 
     def processes(self):
         """All that have its log open: masters and workers, old and new."""
@@ -233,7 +252,11 @@ http {{
 
     def bad_lines(self):
         return [line for line in self.log().splitlines()
-                if BAD_LINE.search(line)]
+                if BAD_LINE.search(line) and not self.of_killed(line)]
+
+    def of_killed(self, line):
+        death = OF_KILLED.search(line)
+        return death is not None and (death[1] or death[2]) in self.killed
 
     # clients
 
@@ -340,13 +363,13 @@ class Daemon(Nginx):
         self.kill(signal.SIGUSR2)
         self.process = Adopted(wait_for(
             lambda: (pid := self.pid()) != old.pid and pid,
-            what='nginx is upgraded'))
+            self.patience, 'nginx is upgraded'))
         wait_for(lambda: len(self.worker_pids()) == self.workers,
-                 what='new workers start')
+                 self.patience, 'new workers start')
 
         old.send_signal(signal.SIGWINCH)
         wait_for(lambda: 'nginx: worker process' not in map(title, old_workers),
-                 what='old workers quit')
+                 self.patience, 'old workers quit')
         old.send_signal(signal.SIGQUIT)
 
         return old.wait(30)
@@ -463,10 +486,10 @@ def receive(s, size):
 class Kafka:
     """A real Kafka, by util/kafka."""
 
-    def __init__(self, nodes=1):
+    def __init__(self, nodes=1, **env):
         self.dir = tempfile.mkdtemp(prefix='kafka-')
         self.env = dict(os.environ, KAFKA_DIR=self.dir,
-                        KAFKA_PORT=str(free_port(10 * nodes)))
+                        KAFKA_PORT=str(free_port(10 * nodes)), **env)
 
         try:
             self.util('start', str(nodes))
@@ -537,6 +560,19 @@ class Kafka:
         shutil.rmtree(self.dir)
 
 
+class Relay:
+    """util/bench/relay.c: a way to a port that takes so long there and back."""
+
+    def __init__(self, port, to, microseconds):
+        self.process = subprocess.Popen(
+            [RELAY, str(port), str(to), str(microseconds)])
+        wait_for(lambda: not is_free(port), what=f'a relay at {port}')
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
 class ConfiguredKafka(Kafka):
     """A Kafka for which `prepare` may add to what its nodes are told."""
 
@@ -556,6 +592,10 @@ class ConfiguredKafka(Kafka):
 def read_topic(bootstrap, topic):
     """All of its records, by partition and offset."""
 
+    return list(each_record(bootstrap, topic))
+
+
+def each_record(bootstrap, topic):
     consumer = confluent_kafka.Consumer({
         'bootstrap.servers': bootstrap, 'group.id': 'reader',
         'enable.auto.commit': False, 'auto.offset.reset': 'earliest',
@@ -565,8 +605,6 @@ def read_topic(bootstrap, topic):
         meta = consumer.list_topics(topic, 10).topics[topic]
         if meta.error is not None:
             raise RuntimeError(f'{topic}: {meta.error}')
-
-        records = []
 
         for partition in sorted(meta.partitions):
             start = confluent_kafka.TopicPartition(topic, partition, 0)
@@ -578,18 +616,42 @@ def read_topic(bootstrap, topic):
             while position < end:
                 message = consumer.poll(10)
                 if message is None or message.error():
-                    raise RuntimeError(f'{topic}: {message and message.error()}'
-                                       f' after {len(records)} records')
+                    error = message and message.error()
+                    raise RuntimeError(
+                        f'{topic}[{partition}]: {error} at {position}')
                 position = message.offset() + 1
                 kind, stamp = message.timestamp()
-                records.append(Record(
+                yield Record(
                     partition, message.offset(), message.key(),
-                    message.value(), message.headers() or [], stamp, kind))
-
-        return records
+                    message.value(), message.headers() or [], stamp, kind)
 
     finally:
         consumer.close()
+
+
+def each_marked_record(bootstrap, topics):
+    """The (topic, record) of topics that nobody writes to any more.  A mark in
+    each partition, acknowledged after what was there, shows that no reader
+    misses a record for a replica that is behind.
+    """
+
+    marker = confluent_kafka.Producer(
+        {'bootstrap.servers': bootstrap, 'acks': 'all',
+         'message.timeout.ms': 60000})
+    marked = []
+
+    for topic in topics:
+        for partition in marker.list_topics(topic, 10).topics[topic].partitions:
+            marker.produce(topic, MARK, MARK, partition,
+                           on_delivery=lambda err, _: marked.append(err))
+
+    if marker.flush(70) or not marked or any(marked):
+        raise RuntimeError(f'marks in {topics}: {marked}')
+
+    for topic in topics:
+        for record in each_record(bootstrap, topic):
+            if record.value != MARK:
+                yield topic, record
 
 
 def watermarks(consumer, partition):
