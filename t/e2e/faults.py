@@ -1014,7 +1014,10 @@ class Room(MockCase):
                              else 503)
             codes = [code for code, _ in results]
             self.assertEqual(codes, sorted(codes))  # _QUEUE_FULL comes last
-            self.assertLessEqual(results.count(fates[1]), 10)
+
+            # the ten that the old leader refused, and the ten held last
+
+            self.assertLessEqual(results.count(fates[1]), 20)
             self.assertGreater(results.count(fates[2]), 0)
             held |= {f'{i}-{j}' for j, fate in enumerate(results)
                      if fate == fates[1]}
