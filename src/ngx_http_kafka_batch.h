@@ -73,6 +73,7 @@ struct ngx_http_kafka_record_s {
     int64_t                         timestamp; /* milliseconds, 0: none */
     int64_t                         offset;    /* negative: unknown */
     int32_t                         partition;
+    uint32_t                        requests;  /* of the client, before it */
     rd_kafka_resp_err_t             err;
     unsigned                        state:2;
     unsigned                        persisted:2; /* rd_kafka_msg_status_t */
@@ -111,7 +112,6 @@ struct ngx_http_kafka_batch_s {
     ngx_event_t                     deadline;
     ngx_msec_t                      start;
     ngx_msec_t                      handed;    /* over, its first record */
-    ngx_uint_t                      requests;  /* of the client, until then */
     uint64_t                        clock;     /* then, microseconds */
 
     void                           *client;    /* of the producer */

@@ -23,7 +23,7 @@
 
 typedef struct {
     ngx_msec_t                   sent;      /* 0: never */
-    ngx_uint_t                   requests;  /* that carried records */
+    uint32_t                     requests;  /* that carried records */
     unsigned                     watched:1;
     unsigned                     large:1;
 } ngx_http_kafka_client_state_t;
@@ -212,7 +212,7 @@ ngx_http_kafka_client_idle(rd_kafka_t *rk)
 }
 
 
-ngx_uint_t
+uint32_t
 ngx_http_kafka_client_requests(rd_kafka_t *rk)
 {
     ngx_http_kafka_client_state_t  *state;

@@ -38,8 +38,11 @@ ngx_int_t ngx_http_kafka_client_try(const rd_kafka_conf_t *conf,
  */
 ngx_msec_t ngx_http_kafka_client_idle(rd_kafka_t *rk);
 
-/* how many requests with records the client has sent so far; any thread */
-ngx_uint_t ngx_http_kafka_client_requests(rd_kafka_t *rk);
+/*
+ * How many requests with records the client has sent so far, to their last
+ * byte; it wraps.  Any thread.
+ */
+uint32_t ngx_http_kafka_client_requests(rd_kafka_t *rk);
 
 /*
  * For rd_kafka_conf_set_ssl_cert_verify_cb(): accepts what OpenSSL does, and

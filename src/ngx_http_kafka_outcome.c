@@ -9,12 +9,8 @@
 #include <ngx_http_kafka_errors.h>
 
 
-/* milliseconds that two clocks, one of them a coarse one, may differ */
-#define NGX_HTTP_KAFKA_OUTCOME_CLOCKS  20
-
-
-static ngx_uint_t ngx_http_kafka_outcome_retried(rd_kafka_t *rk,
-    ngx_http_kafka_record_t *record, ngx_msec_t age, ngx_msec_t backoff);
+static ngx_uint_t ngx_http_kafka_outcome_retried(
+    ngx_http_kafka_record_t *record, uint32_t sent, ngx_msec_t backoff);
 
 
 /*
@@ -50,7 +46,7 @@ rd_kafka_msg_status_t
 ngx_http_kafka_outcome_persisted(rd_kafka_t *rk, const rd_kafka_message_t *msg,
     ngx_msec_t backoff)
 {
-    ngx_msec_t                age;
+    uint32_t                  sent;
     ngx_uint_t                flags;
     rd_kafka_resp_err_t       err;
     rd_kafka_msg_status_t     persisted;
@@ -80,11 +76,9 @@ ngx_http_kafka_outcome_persisted(rd_kafka_t *rk, const rd_kafka_message_t *msg,
     }
 
     record = msg->_private;
+    sent = ngx_http_kafka_client_requests(rk) - record->requests;
 
-    ngx_time_update();
-    age = ngx_current_msec - record->batch->handed;
-
-    if (ngx_http_kafka_client_idle(rk) >= age + NGX_HTTP_KAFKA_OUTCOME_CLOCKS) {
+    if (sent == 0) {
         return persisted;
     }
 
@@ -92,7 +86,7 @@ ngx_http_kafka_outcome_persisted(rd_kafka_t *rk, const rd_kafka_message_t *msg,
 
     if (err > RD_KAFKA_RESP_ERR_NO_ERROR
         && !(flags & NGX_HTTP_KAFKA_ERROR_UNCERTAIN)
-        && !ngx_http_kafka_outcome_retried(rk, record, age, backoff))
+        && !ngx_http_kafka_outcome_retried(record, sent, backoff))
     {
         return persisted;
     }
@@ -101,19 +95,17 @@ ngx_http_kafka_outcome_persisted(rd_kafka_t *rk, const rd_kafka_message_t *msg,
 }
 
 
-/* may the record have been in more than one request? */
+/* may the record have been in more than one of the requests sent since? */
 
 static ngx_uint_t
-ngx_http_kafka_outcome_retried(rd_kafka_t *rk, ngx_http_kafka_record_t *record,
-    ngx_msec_t age, ngx_msec_t backoff)
+ngx_http_kafka_outcome_retried(ngx_http_kafka_record_t *record, uint32_t sent,
+    ngx_msec_t backoff)
 {
-    if (record->alone) {
-
-        /* the other client's requests were counted, and there was an attempt */
-
-        return 1;
+    if (sent == 1) {
+        return 0;
     }
 
-    return age + NGX_HTTP_KAFKA_OUTCOME_CLOCKS >= backoff
-           && ngx_http_kafka_client_requests(rk) - record->batch->requests > 1;
+    ngx_time_update();
+
+    return ngx_current_msec - record->batch->handed >= backoff;
 }

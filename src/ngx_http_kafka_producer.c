@@ -705,7 +705,6 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
 
     if (batch->unsent == batch->records) {
         batch->handed = ngx_current_msec;
-        batch->requests = ngx_http_kafka_client_requests(producer->rk);
         batch->clock = producer->metrics.clock;
     }
 

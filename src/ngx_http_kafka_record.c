@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_record.h>
+#include <ngx_http_kafka_client.h>
 
 
 static rd_kafka_headers_t *ngx_http_kafka_record_headers(
@@ -37,6 +38,8 @@ ngx_http_kafka_record_produce(ngx_http_kafka_record_t *record, rd_kafka_t *rk,
         now = ngx_timeofday();
         timestamp = (int64_t) now->sec * 1000 + now->msec;
     }
+
+    record->requests = ngx_http_kafka_client_requests(rk);
 
     err = rd_kafka_producev(rk,
                             RD_KAFKA_V_RKT(rkt),
