@@ -183,9 +183,10 @@ class Loss(kafkatest.TestCase):
             outcomes.update(client.outcomes)
             seconds += client.seconds
 
-        records = [(topic, record.partition, record.offset,
-                    record.value.decode()) for topic, record
-                   in kafkatest.each_marked_record(self.kafka.bootstrap, TOPICS)]
+        records = [
+            (topic, record.partition, record.offset, record.value.decode())
+            for topic, record in kafkatest.each_marked_record(
+                self.kafka.bootstrap, TOPICS)]
         faults = compare(outcomes, seconds, records)
         self.table(form, outcomes, seconds, records, faults,
                    time.monotonic() - start)

@@ -302,7 +302,7 @@ class Brokers(Trouble):
     """
 
     def happen(self):
-        kind = self.rand.choice(['pause', 'pause', 'kill', 'kill', 'stop'])
+        kind = self.rand.choice(['pause'] * 3 + ['kill'] * 2 + ['stop'])
         node, other = self.rand.sample(range(1, NODES + 1), 2)
 
         with self.soak.cluster:
@@ -363,7 +363,7 @@ class Replicas(Trouble):
 class Processes(Trouble):
     def happen(self):
         kind = self.rand.choices(['reload', 'storm', 'kill', 'upgrade'],
-                                 [4, 2, 4, 1])[0]
+                                 [4, 2, 2, 1])[0]
         self.count(f'nginx: {kind}')
         getattr(self, kind)()
 
@@ -434,8 +434,11 @@ class Soak(kafkatest.TestCase):
         self.calm = threading.Event()
 
         self.start_kafka()
+        # an upgrade takes over only these
+
+        options = [f'env {kind}_OPTIONS;' for kind in ('ASAN', 'LSAN', 'UBSAN')]
         self.server = kafkatest.Daemon(self.block(), self.locations(),
-                                       workers=2)
+                                       ' '.join(options), workers=2)
         self.server.patience = 60
         self.start(self.server)
         self.addCleanup(self.kill_the_rest)

@@ -630,9 +630,9 @@ def each_record(bootstrap, topic):
 
 
 def each_marked_record(bootstrap, topics):
-    """The (topic, record) of topics that nobody writes to any more.  A mark in
-    each partition, acknowledged after what was there, shows that no reader
-    misses a record for a replica that is behind.
+    """The (topic, record) of all that was acknowledged before this is called.
+    A mark in each partition, acknowledged later, shows that no reader misses a
+    record for a replica that is behind.
     """
 
     marker = confluent_kafka.Producer(
