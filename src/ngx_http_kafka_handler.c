@@ -925,6 +925,13 @@ ngx_http_kafka_handler_send_response(ngx_http_request_t *r, ngx_uint_t status,
         return rc;
     }
 
+    if (r->reading_body) {
+
+        /* nginx will read the rest, and then close */
+
+        r->keepalive = 0;
+    }
+
     /* the records are in Kafka whatever If-Match and the like ask for */
     r->disable_not_modified = 1;
 

@@ -301,7 +301,26 @@ POST /produce/$TOPIC
 
 
 
-=== TEST 18: nor does a chunked body that comes later
+=== TEST 18: nor does one of which the rest is yet to come
+--- http_config eval: $::http
+--- config
+    location /produce { kafka_produce main; error_page 400 = @spare; }
+    location @spare { rewrite ^ /spare$uri last; }
+    location /spare/produce { kafka_produce spare; }
+--- raw_request eval
+["POST /produce/\$TOPIC HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n",
+ "{}", "}"]
+--- raw_request_middle_delay: 0.1
+--- error_code: 400
+--- response_headers
+Connection: close
+--- json_body
+{"error": "~message 0", "status": 400}
+--- no_records: $TOPIC
+
+
+
+=== TEST 19: nor does a chunked body that comes later
 --- http_config eval: $::http
 --- config
     location /produce { kafka_produce gone; error_page 503 =200 @spare; }
@@ -319,7 +338,7 @@ POST /produce/$TOPIC
 
 
 
-=== TEST 19: another location's error leads to a produce location
+=== TEST 20: another location's error leads to a produce location
 --- http_config eval: $::http
 --- config
     location /lost { return 404; error_page 404 /produce/$TOPIC/lost; }
@@ -333,7 +352,7 @@ GET /lost
 
 
 
-=== TEST 20: the methods and codings of the first location are not the second's
+=== TEST 21: the methods and codings of the first location are not the second's
 --- http_config eval: $::http
 --- config
     location /produce { kafka_produce main; error_page 405 415 = /spare/produce/$TOPIC/e; }
@@ -353,7 +372,7 @@ Content-Encoding: gzip
 
 
 
-=== TEST 21: health's line is that of its word
+=== TEST 22: health's line is that of its word
 --- http_config eval: $::http
 --- config
     location /lost { return 404; error_page 404 /health; }
@@ -362,3 +381,33 @@ Content-Encoding: gzip
 GET /lost
 --- error_code: 503
 --- response_body_like: ^\{"status":"down","producer":"gone",
+
+
+
+=== TEST 23: HTTP/2, a body comes along
+--- http2
+--- http_config eval: $::http
+--- config
+    location /produce { kafka_produce gone; error_page 503 @spare; }
+    location @spare { rewrite ^ /spare$uri last; }
+    location /spare/produce { internal; kafka_produce spare; }
+--- request
+POST /produce/$TOPIC
+{"value":"v"}
+--- response_body_like: ^\[.*"offset":0.*\]
+--- records
+{"topic": "$TOPIC", "value": "v"}
+
+
+
+=== TEST 24: HTTP/2, the other cluster has the message
+--- http2
+--- http_config eval: $::http
+--- config
+    location /produce { kafka_produce gone; error_page 503 /spare$uri; }
+    location /spare/produce { kafka_produce spare; }
+--- request
+GET /produce/$TOPIC/m
+--- response_body_like: "offset":0
+--- records
+{"topic": "$TOPIC", "value": "m"}
