@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -42,6 +43,8 @@ SERVER = '''
         }
 '''
 
+GO = {'GOTOOLCHAIN': 'local', 'GOPROXY': 'off'}
+
 PASSWORD = 'my "pass\\word'
 
 
@@ -59,6 +62,14 @@ class Clients(kafkatest.TestCase):
         # what asks for three replicas in sync gets two
         cls.kafka.util('stop', '3')
 
+        # the first time, Go compiles its library for minutes
+        folder = tempfile.mkdtemp(prefix='clients-')
+        cls.addClassCleanup(shutil.rmtree, folder)
+        cls.go = os.path.join(folder, 'produce')
+        subprocess.run(
+            ['go', 'build', '-o', cls.go, os.path.join(CLIENTS, 'produce.go')],
+            env={**os.environ, **GO}, check=True)
+
     def setUp(self):
         self.server = kafkatest.Nginx(
             kafkatest.producer(self.kafka.bootstrap,
@@ -74,7 +85,7 @@ class Clients(kafkatest.TestCase):
         path = os.path.join(CLIENTS, name)
 
         if name.endswith('.go'):
-            return ['go', 'run', path]
+            return [self.go]
         if name.endswith('.py'):
             return ['/usr/bin/python3', path]
         if name.endswith('.sh'):
@@ -96,7 +107,7 @@ class Clients(kafkatest.TestCase):
         done = subprocess.run(
             [*self.command(name), *args], timeout=60, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, 'GOTOOLCHAIN': 'local', 'GOPROXY': 'off',
+            env={**os.environ,
                  'KAFKA_URL': f'http://127.0.0.1:{self.server.port}',
                  'KAFKA_USER': 'me', 'KAFKA_PASSWORD': PASSWORD, **env})
 
