@@ -216,8 +216,8 @@ choose() { # file
 # Half a minute for the document, a minute for the clients, minutes of faults,
 # brokers and reloads each; a browser, which is large.
 long=(t/e2e/openapi.py t/e2e/clients.py t/e2e/browser.py t/e2e/demo.py
-      t/e2e/life.py t/e2e/outcome.py t/e2e/faults.py t/e2e/loss.py
-      t/e2e/soak.py)
+      t/e2e/certificates.py t/e2e/life.py t/e2e/outcome.py t/e2e/faults.py
+      t/e2e/loss.py t/e2e/soak.py)
 
 quick=
 case ${1:-} in

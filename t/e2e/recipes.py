@@ -875,7 +875,7 @@ class Prometheus(RecipeTest):
         wait_for(lambda: not query(alerts['KafkaMessagesFail']), 30, 'it ends')
 
         self.broker.command('fail 0 OUT_OF_ORDER_SEQUENCE_NUMBER')
-        self.assertRefused(self.server.get('/produce/orders/no'), 500)
+        self.assertRefused(self.server.get('/produce/orders/no'), 504)
         wait_for(lambda: query(alerts['KafkaRequestsFail']) == {'': 1}, 30,
                  'a request that fails is seen')
 
