@@ -41,7 +41,7 @@ ngx_http_kafka_again_take(ngx_http_kafka_producer_t *producer,
 
     } else if (msg->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE
                || producer->closing
-               || (producer->fatal && !producer->served)
+               || ngx_http_kafka_producer_refused(producer)
                || !ngx_http_kafka_again_in_time(producer, record->batch))
     {
         return NGX_DECLINED;

@@ -59,6 +59,7 @@ static ngx_int_t ngx_http_kafka_conf_mock(ngx_conf_t *cf,
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_conf_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_conf_number(rd_kafka_conf_t *conf,
     const char *name);
+static ngx_msec_t ngx_http_kafka_conf_backoff(rd_kafka_conf_t *conf);
 static char *ngx_http_kafka_conf_check(ngx_conf_t *cf,
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_conf_ctx_t *ctx);
 static ngx_uint_t ngx_http_kafka_conf_true(rd_kafka_conf_t *conf,
@@ -641,6 +642,24 @@ ngx_http_kafka_conf_number(rd_kafka_conf_t *conf, const char *name)
 }
 
 
+/* the shortest time before a retry: since librdkafka 2.3 it varies by 20 % */
+
+static ngx_msec_t
+ngx_http_kafka_conf_backoff(rd_kafka_conf_t *conf)
+{
+    ngx_int_t  backoff, most;
+
+    backoff = ngx_http_kafka_conf_number(conf, "retry.backoff.ms");
+    most = ngx_http_kafka_conf_number(conf, "retry.backoff.max.ms");
+
+    if (most > 0) {
+        backoff = ngx_min(backoff, most);
+    }
+
+    return backoff / 5 * 4;
+}
+
+
 static char *
 ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_conf_ctx_t *ctx)
@@ -685,8 +704,7 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
 
     producer->timeout = timeout;
     producer->message_max = max;
-    producer->retry_backoff = ngx_http_kafka_conf_number(ctx->conf,
-                                                         "retry.backoff.ms");
+    producer->retry_backoff = ngx_http_kafka_conf_backoff(ctx->conf);
 
     producer->health.patience = timeout;
     producer->health.interval = ngx_http_kafka_conf_number(ctx->conf,

@@ -364,6 +364,7 @@ ngx_http_kafka_delivery_fatal(ngx_http_kafka_producer_t *producer)
         return;
     }
 
+    text[0] = '\0';
     err = rd_kafka_fatal_error(producer->rk, text, sizeof(text));
 
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR && producer->alone) {

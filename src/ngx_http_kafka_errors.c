@@ -20,7 +20,7 @@
     "the brokers refuse this server's credentials, its operator must fix them"
 
 #define NGX_HTTP_KAFKA_ERROR_PERMISSION                                       \
-    "the brokers' access rules do not allow this server to produce it"
+    "the brokers' access rules do not allow this server to write"
 
 #define NGX_HTTP_KAFKA_ERROR_CLIENT                                           \
     "the server replaces its Kafka client, try again"
@@ -56,7 +56,7 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
 #endif
 
     /* damaged on its way; librdkafka sends it again by itself since 2.4 */
-    { RD_KAFKA_RESP_ERR_INVALID_MSG, 500, RETRIABLE|REFUSED, NULL },
+    { RD_KAFKA_RESP_ERR_INVALID_MSG, 500, RETRIABLE, NULL },
 
     /* permissions */
 
@@ -76,7 +76,7 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
       NGX_HTTP_KAFKA_ERROR_CREDENTIALS },
     { RD_KAFKA_RESP_ERR_DELEGATION_TOKEN_EXPIRED, 503, 0,
       NGX_HTTP_KAFKA_ERROR_CREDENTIALS },
-    { RD_KAFKA_RESP_ERR__SSL, 503, 0,
+    { RD_KAFKA_RESP_ERR__SSL, 503, RETRIABLE,
       "TLS to the brokers fails, the operator of this server must fix it" },
 
     /* topics and partitions */
@@ -108,6 +108,10 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
       "a broker's name cannot be resolved" },
     { RD_KAFKA_RESP_ERR__NO_OFFSET, 503, RETRIABLE,
       "no broker acknowledged it, only a later message of its partition" },
+    { RD_KAFKA_RESP_ERR__BAD_MSG, 503, RETRIABLE,
+      "the broker's answer could not be read" },
+    { RD_KAFKA_RESP_ERR__UNDERFLOW, 503, RETRIABLE,
+      "the broker's answer could not be read" },
     { RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, 504, RETRIABLE|UNCERTAIN,
       "the replicas were too slow" },
     { RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION, 503, RETRIABLE|UNCERTAIN,
@@ -205,6 +209,9 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
     { RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE, 503, RETRIABLE,
       "the server lacks memory or another resource" },
     { RD_KAFKA_RESP_ERR__RETRY, 503, RETRIABLE, NULL },
+#if (RD_KAFKA_VERSION >= 0x020a0000)
+    { RD_KAFKA_RESP_ERR__DESTROY_BROKER, 503, RETRIABLE, NULL },
+#endif
     { RD_KAFKA_RESP_ERR__WAIT_CACHE, 503, RETRIABLE, NULL },
     { RD_KAFKA_RESP_ERR__WAIT_COORD, 503, RETRIABLE, NULL },
     { RD_KAFKA_RESP_ERR__IN_PROGRESS, 503, RETRIABLE, NULL },
@@ -243,7 +250,7 @@ ngx_http_kafka_error_status(rd_kafka_resp_err_t err,
 
     status = ngx_http_kafka_error(err)->status;
 
-    /* sent, and no word about what became of it */
+    /* it was sent, and its outcome is not known */
 
     if (status == 503
         && persisted == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED

@@ -8,6 +8,13 @@
 #include <sys/mman.h>
 
 
+/* required where vm.memfd_noexec is 2; older headers lack it */
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL  0x0008U
+#endif
+
+
 #define NGX_HTTP_KAFKA_FILE_BUFFER  4096
 
 
@@ -85,7 +92,15 @@ ngx_http_kafka_file_create(ngx_conf_t *cf, ngx_http_kafka_file_t *file)
         return NGX_INVALID_FILE;
     }
 
-    fd = memfd_create("kafka", MFD_CLOEXEC|MFD_ALLOW_SEALING);
+    fd = memfd_create("kafka", MFD_CLOEXEC|MFD_ALLOW_SEALING
+                               |MFD_NOEXEC_SEAL);
+
+    if (fd == -1 && ngx_errno == NGX_EINVAL) {
+
+        /* Linux before 6.3 */
+
+        fd = memfd_create("kafka", MFD_CLOEXEC|MFD_ALLOW_SEALING);
+    }
 
     if (fd == -1) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,

@@ -947,7 +947,10 @@ ngx_http_kafka_handler_send_response(ngx_http_request_t *r, ngx_uint_t status,
     /* Lua reads a subrequest's headers before any filter */
 
     if (r != r->main && ngx_http_kafka_cache_forbid(r) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+        /* no other answer is true now */
+
+        return NGX_ERROR;
     }
 
     rc = ngx_http_send_header(r);

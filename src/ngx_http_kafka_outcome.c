@@ -44,7 +44,7 @@ ngx_http_kafka_outcome_err(const rd_kafka_message_t *msg)
 
 rd_kafka_msg_status_t
 ngx_http_kafka_outcome_persisted(rd_kafka_t *rk, const rd_kafka_message_t *msg,
-    ngx_msec_t backoff)
+    ngx_msec_t backoff, ngx_uint_t idempotent)
 {
     uint32_t                  sent;
     ngx_uint_t                flags;
@@ -66,15 +66,6 @@ ngx_http_kafka_outcome_persisted(rd_kafka_t *rk, const rd_kafka_message_t *msg,
         return persisted;
     }
 
-    flags = ngx_http_kafka_error(err)->flags;
-
-    if (flags & NGX_HTTP_KAFKA_ERROR_REFUSED) {
-
-        /* a leader that had appended it would have found it valid */
-
-        return persisted;
-    }
-
     record = msg->_private;
     sent = ngx_http_kafka_client_requests(rk) - record->requests;
 
@@ -82,9 +73,22 @@ ngx_http_kafka_outcome_persisted(rd_kafka_t *rk, const rd_kafka_message_t *msg,
         return persisted;
     }
 
-    /* an error of a broker's is its answer to the last request */
+    flags = ngx_http_kafka_error(err)->flags;
+
+    if ((flags & NGX_HTTP_KAFKA_ERROR_REFUSED) && idempotent) {
+
+        /*
+         * a retry has the same records: a leader that had appended them would
+         * have found them valid
+         */
+
+        return persisted;
+    }
+
+    /* an error that a broker has answered is that of the last request */
 
     if (err > RD_KAFKA_RESP_ERR_NO_ERROR
+        && rd_kafka_message_broker_id(msg) >= 0
         && !(flags & NGX_HTTP_KAFKA_ERROR_UNCERTAIN)
         && !ngx_http_kafka_outcome_retried(record, sent, backoff))
     {

@@ -25,11 +25,12 @@
 rd_kafka_resp_err_t ngx_http_kafka_outcome_err(const rd_kafka_message_t *msg);
 
 /*
- * Whether the record of a report, the client's rk, may be in Kafka.  backoff is
- * the client's retry.backoff.ms.  RD_KAFKA_MSG_STATUS_NOT_PERSISTED is certain.
+ * Whether the record of a report, the client's rk, may be in Kafka.  The client
+ * waits backoff milliseconds at least before a retry.
+ * RD_KAFKA_MSG_STATUS_NOT_PERSISTED is certain.
  */
 rd_kafka_msg_status_t ngx_http_kafka_outcome_persisted(rd_kafka_t *rk,
-    const rd_kafka_message_t *msg, ngx_msec_t backoff);
+    const rd_kafka_message_t *msg, ngx_msec_t backoff, ngx_uint_t idempotent);
 
 
 #endif /* _NGX_HTTP_KAFKA_OUTCOME_H_INCLUDED_ */

@@ -98,6 +98,7 @@ static ngx_uint_t ngx_http_kafka_producer_crowded(
 static void ngx_http_kafka_producer_deadline(ngx_event_t *ev);
 static void ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     rd_kafka_resp_err_t err);
+static void ngx_http_kafka_producer_answer(ngx_http_kafka_batch_t *batch);
 static const char *ngx_http_kafka_producer_unreachable(
     ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
@@ -178,7 +179,7 @@ failed:
 /*
  * A client that has delivered something is followed by another one at once.
  * One that failed before may have no right to be there: brokers would see a
- * login for each request that waits, and the next client would fare no better.
+ * login for each request that waits, and the next client would fail, too.
  */
 
 static ngx_uint_t
@@ -826,7 +827,8 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
 
     err = ngx_http_kafka_producer_cause(producer, msg);
     persisted = ngx_http_kafka_outcome_persisted(rk, msg,
-                                                 producer->retry_backoff);
+                                                 producer->retry_backoff,
+                                                 producer->idempotent);
 
     producer->pending--;
     ngx_http_kafka_metrics_reported(&producer->metrics);
@@ -906,6 +908,20 @@ ngx_http_kafka_producer_settle(ngx_http_kafka_batch_t *batch)
     if (batch->pending == 0 && batch->unsent == NULL) {
         ngx_http_kafka_producer_finish(batch);
     }
+}
+
+
+/* no fatal error for so long: the brokers have changed their mind */
+
+ngx_uint_t
+ngx_http_kafka_producer_refused(ngx_http_kafka_producer_t *producer)
+{
+    return producer->fatal
+           && !producer->served
+           && (producer->rk == NULL
+               || producer->spent
+               || ngx_current_msec - producer->opened
+                  < 2 * NGX_HTTP_KAFKA_PRODUCER_RETRY);
 }
 
 
@@ -1033,8 +1049,8 @@ ngx_http_kafka_producer_save(ngx_http_kafka_producer_t *producer,
     const char *why)
 {
     ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                  "kafka producer \"%V\": %s, its client is replaced lest "
-                  "others be sent twice", &producer->name, why);
+                  "kafka producer \"%V\": %s, its client is replaced to "
+                  "avoid duplicates", &producer->name, why);
 
     ngx_http_kafka_producer_replace(producer, RD_KAFKA_RESP_ERR_NO_ERROR);
 }
@@ -1150,7 +1166,11 @@ ngx_http_kafka_producer_deadline(ngx_event_t *ev)
     batch = ev->data;
     producer = batch->client;
 
-    err = producer->fatal ? producer->fatal : RD_KAFKA_RESP_ERR__QUEUE_FULL;
+    err = RD_KAFKA_RESP_ERR__QUEUE_FULL;
+
+    if (producer->fatal && (producer->rk == NULL || producer->spent)) {
+        err = producer->fatal;
+    }
 
     if (batch->unknown) {
         err = producer->trouble ? producer->trouble
@@ -1210,7 +1230,7 @@ ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
         ngx_del_timer(&batch->deadline);
     }
 
-    ngx_http_kafka_batch_done(batch);
+    ngx_http_kafka_producer_answer(batch);
 }
 
 
@@ -1242,10 +1262,6 @@ ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch)
 
     ngx_http_kafka_metrics_end(&producer->metrics, batch);
 
-    if (batch->acked != batch->nrecords) {
-        batch->trouble = ngx_http_kafka_producer_unreachable(producer);
-    }
-
     if (batch->deadline.timer_set) {
         ngx_del_timer(&batch->deadline);
     }
@@ -1256,8 +1272,19 @@ ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch)
 
     ngx_queue_remove(&batch->link);
 
-    ngx_http_kafka_batch_done(batch);
+    ngx_http_kafka_producer_answer(batch);
     ngx_http_kafka_batch_release(batch);
+}
+
+
+static void
+ngx_http_kafka_producer_answer(ngx_http_kafka_batch_t *batch)
+{
+    if (batch->acked != batch->nrecords) {
+        batch->trouble = ngx_http_kafka_producer_unreachable(batch->client);
+    }
+
+    ngx_http_kafka_batch_done(batch);
 }
 
 

@@ -36,7 +36,7 @@ typedef struct {
     rd_kafka_conf_t             *conf;
     ngx_thread_pool_t           *thread_pool;
     ngx_msec_t                   timeout;      /* message.timeout.ms */
-    ngx_msec_t                   retry_backoff; /* retry.backoff.ms */
+    ngx_msec_t                   retry_backoff; /* milliseconds, the shortest */
     size_t                       message_max;  /* message.max.bytes */
     ngx_uint_t                   line;         /* where it is first named */
     u_char                      *file;
@@ -133,6 +133,10 @@ void ngx_http_kafka_producer_doubt(ngx_http_kafka_record_t *record,
 
 /* one of the batch's records, of those that are pending, has its outcome */
 void ngx_http_kafka_producer_settle(ngx_http_kafka_batch_t *batch);
+
+/* 1 if brokers ended the last client before it had delivered anything */
+ngx_uint_t ngx_http_kafka_producer_refused(
+    ngx_http_kafka_producer_t *producer);
 
 /* a record's delivery report; msg is librdkafka's */
 void ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,

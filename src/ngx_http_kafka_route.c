@@ -162,6 +162,13 @@ ngx_http_kafka_route_raw(ngx_http_request_t *r, ngx_pool_t *pool,
     }
 
     if (p == last) {
+
+        /* "try_files" has put a message there: it is not in the raw form */
+
+        if (route->form == NGX_HTTP_KAFKA_ROUTE_MESSAGE) {
+            goto differs;
+        }
+
         return NGX_OK;
     }
 

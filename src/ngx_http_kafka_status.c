@@ -93,13 +93,13 @@ ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
 
     rc = ngx_http_kafka_producer_open(producer);
 
-    if (producer->fatal && !producer->served) {
+    if (ngx_http_kafka_producer_refused(producer)) {
 
         /* brokers are up, and end each client as it comes */
 
         rc = NGX_ABORT;
 
-    } else if (rc == NGX_OK) {
+    } else if (rc != NGX_ERROR) {
         rc = ngx_http_kafka_health(&producer->health, &producer->metrics,
                                    producer->opened);
     }

@@ -330,7 +330,7 @@ Connection: close
 ["POST /produce/\$TOPIC HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
  . "Transfer-Encoding: chunked\r\n\r\n",
  "d\r\n{\"value\":\"v\"}\r\n0\r\n\r\n"]
---- raw_request_middle_delay: 0.1
+--- raw_request_middle_delay: 1
 --- error_code: 503
 --- json_body
 {"error": "~nothing was sent", "status": 503}

@@ -458,3 +458,21 @@ POST /publish-news
 --- response_body_like chop
 ^\{"error":"no such route: .+","status":404\}$
 --- no_records: $TOPIC
+
+
+
+=== TEST 26: a message that try_files puts behind the topic is not sent
+--- config
+    location /produce {
+        try_files $uri/x =404;
+        kafka_produce main;
+    }
+--- user_files
+>>> produce/routes-26/x
+not sent
+--- request
+GET /produce/$TOPIC
+--- error_code: 400
+--- response_body_like chop
+^\{"error":"the path must name its topic plainly.+","status":400\}$
+--- no_records: $TOPIC

@@ -12,8 +12,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 
 ENTRY = re.compile(
-    r'\{ RD_KAFKA_RESP_ERR_(\w+), (\d{3}),\s+([A-Z|]+|0),')
-ROW = re.compile(r'^\| `(\w+)` \| (\d{3}) \| (yes|no) \| (.*?) \|', re.M)
+    r'\{ RD_KAFKA_RESP_ERR_(\w+), (\d{3}),\s+([A-Z|]+|0),\s+([^}]*?)\s*\}')
+MACRO = re.compile(r'^#define (NGX_\w+)\s*\\\n\s*((?:.*\\\n)*.*)$', re.M)
+STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+ROW = re.compile(
+    r'^\| `(\w+)` \| (\d{3}) \| (yes|no) \| (.*?) \| (.*?) \|$', re.M)
 OTHERS = re.compile(r'^# Codes that no producer gets$(.*)', re.M | re.S)
 
 # Fields of rd_kafka_err_descs that are limits, not errors, and success.
@@ -45,17 +48,25 @@ def librdkafka():
             if d.name and d.text} - {*NO_ERRORS}
 
 
+def text(expression):
+    """What a C expression of string literals says."""
+
+    return ''.join(STRING.findall(expression)).replace('\\"', '"')
+
+
 class Errors(unittest.TestCase):
     def setUp(self):
+        source = read('src/ngx_http_kafka_errors.c')
+        macros = {name: text(value) for name, value in MACRO.findall(source)}
         self.entries = {
             name: (status, 'yes' if 'RETRIABLE' in flags else 'no',
                    'may have it' if 'UNCERTAIN' in flags else
-                   'does not have it' if 'REFUSED' in flags else '')
-            for name, status, flags in
-            ENTRY.findall(read('src/ngx_http_kafka_errors.c'))}
-        text = read('docs/errors.md')
-        self.rows = {name: row for name, *row in ROW.findall(text)}
-        self.others = set(re.findall(r'`(\w+)`', OTHERS.search(text)[1]))
+                   'does not have it' if 'REFUSED' in flags else '',
+                   macros.get(remedy) or text(remedy))
+            for name, status, flags, remedy in ENTRY.findall(source)}
+        page = read('docs/errors.md')
+        self.rows = {name: row for name, *row in ROW.findall(page)}
+        self.others = set(re.findall(r'`(\w+)`', OTHERS.search(page)[1]))
 
     def test_librdkafka_has_no_other(self):
         names = librdkafka()

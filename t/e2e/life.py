@@ -314,7 +314,7 @@ class Life(kafkatest.TestCase):
 
         def replaced():
             hold()
-            return server.log().count('it is replaced')
+            return server.log().count('its client is replaced')
 
         wait_for(lambda: replaced() >= 3, 20, 'clients are replaced')
 
