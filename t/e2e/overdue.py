@@ -16,7 +16,7 @@ import kafkatest
 from life import Waiting
 
 
-REPLACED = 'lest others be sent twice'
+REPLACED = 'to avoid duplicates'
 
 
 class Overdue(kafkatest.TestCase):
