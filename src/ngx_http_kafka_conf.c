@@ -243,8 +243,8 @@ ngx_http_kafka_conf_version(ngx_conf_t *cf)
     {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "librdkafka %s can crash a worker process when a Kafka "
-                      "topic is deleted and created again: use 2.10 or newer, "
-                      "or 2.3 or older", rd_kafka_version_str());
+                      "topic is deleted and created again: use 2.10 or newer",
+                      rd_kafka_version_str());
     }
 }
 
@@ -732,7 +732,8 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
 
     if (ngx_http_kafka_client_try(ctx->conf, errstr) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "kafka producer cannot be made: %s",
+                           "kafka producer \"%V\" cannot be made: %s",
+                           &producer->name,
                            ngx_http_kafka_file_names(cf->temp_pool,
                                                      &ctx->files, errstr));
         return NGX_CONF_ERROR;

@@ -371,8 +371,16 @@ ngx_http_kafka_delivery_fatal(ngx_http_kafka_producer_t *producer)
         err = rd_kafka_fatal_error(producer->alone, text, sizeof(text));
     }
 
-    level = ngx_http_kafka_delivery_trouble(producer, err) ? NGX_LOG_ERR
-                                                           : NGX_LOG_INFO;
+    level = NGX_LOG_INFO;
+
+    if (err != producer->last_fatal
+        || ngx_current_msec - producer->fatal_logged
+           >= NGX_HTTP_KAFKA_LOG_AGAIN)
+    {
+        level = NGX_LOG_ERR;
+        producer->last_fatal = err;
+        producer->fatal_logged = ngx_current_msec;
+    }
 
     if (ngx_http_kafka_delivery_may_log(producer)) {
         ngx_log_error(level, ngx_cycle->log, 0,

@@ -14,7 +14,7 @@
 
 
 #define NGX_HTTP_KAFKA_ERROR_TRANSIENT                                        \
-    "this is temporary, try again later"
+    "the state of the cluster is temporary"
 
 #define NGX_HTTP_KAFKA_ERROR_CREDENTIALS                                      \
     "the brokers refuse this server's credentials, its operator must fix them"
@@ -23,7 +23,7 @@
     "the brokers' access rules do not allow this server to write"
 
 #define NGX_HTTP_KAFKA_ERROR_CLIENT                                           \
-    "the server replaces its Kafka client, try again"
+    "the server replaces its Kafka client"
 
 
 /*
@@ -36,7 +36,8 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
 
     /* the message */
 
-    { RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, 400, REFUSED|BATCH,
+    /* what is too old now may have been new enough for an earlier attempt */
+    { RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, 400, BATCH,
       "the topic limits how old or how new a timestamp may be" },
     { RD_KAFKA_RESP_ERR_INVALID_RECORD, 400, REFUSED|BATCH,
       "the topic refuses the message, a compacted topic needs a \"key\"" },
@@ -52,7 +53,7 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
 
 #if (RD_KAFKA_VERSION >= 0x02040000)
     { RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD, 503,
-      RETRIABLE|REFUSED|BATCH, NGX_HTTP_KAFKA_ERROR_TRANSIENT },
+      RETRIABLE|BATCH, NGX_HTTP_KAFKA_ERROR_TRANSIENT },
 #endif
 
     /* damaged on its way; librdkafka sends it again by itself since 2.4 */
@@ -88,7 +89,7 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
 
     /* the look-up found it, and soon the producing client will */
     { RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, 503, RETRIABLE,
-      "the partition was added or removed recently" },
+      "the topic or its partitions were changed a moment ago" },
 
 #if (RD_KAFKA_VERSION >= 0x02040000)
     { RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID, 503, RETRIABLE|UNCERTAIN,
@@ -107,7 +108,7 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
     { RD_KAFKA_RESP_ERR__RESOLVE, 503, RETRIABLE,
       "a broker's name cannot be resolved" },
     { RD_KAFKA_RESP_ERR__NO_OFFSET, 503, RETRIABLE,
-      "no broker acknowledged it, only a later message of its partition" },
+      "librdkafka assumes that Kafka has it, no broker has confirmed it" },
     { RD_KAFKA_RESP_ERR__BAD_MSG, 503, RETRIABLE,
       "the broker's answer could not be read" },
     { RD_KAFKA_RESP_ERR__UNDERFLOW, 503, RETRIABLE,
@@ -201,9 +202,9 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
     /* this server */
 
     { RD_KAFKA_RESP_ERR__QUEUE_FULL, 503, RETRIABLE,
-      "too much waits for Kafka, try again later" },
+      "too much waits for Kafka" },
     { RD_KAFKA_RESP_ERR__DESTROY, 503, RETRIABLE,
-      "the server is going away, try again" },
+      "the server is shutting down" },
     { RD_KAFKA_RESP_ERR__STATE, 503, RETRIABLE, NULL },
     { RD_KAFKA_RESP_ERR__FAIL, 503, RETRIABLE, NULL },
     { RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE, 503, RETRIABLE,

@@ -17,6 +17,9 @@
 
 #define NGX_HTTP_KAFKA_FILE_BUFFER  4096
 
+/* bytes: OpenSSL takes seconds for a CA file as large as this */
+#define NGX_HTTP_KAFKA_FILE_MAX     (16 * 1024 * 1024)
+
 
 static ngx_fd_t ngx_http_kafka_file_create(ngx_conf_t *cf,
     ngx_http_kafka_file_t *file);
@@ -35,7 +38,10 @@ ngx_http_kafka_file_read(ngx_conf_t *cf, ngx_http_kafka_file_t *file)
         return NGX_ERROR;
     }
 
-    in = ngx_open_file(file->name.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    /* nobody may write to a fifo for long */
+
+    in = ngx_open_file(file->name.data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
 
     if (in == NGX_INVALID_FILE) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
@@ -51,6 +57,15 @@ ngx_http_kafka_file_read(ngx_conf_t *cf, ngx_http_kafka_file_t *file)
 
     } else if (ngx_is_dir(&fi)) {
         rc = NGX_DECLINED;
+
+    } else if (!ngx_is_file(&fi)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" is not a file",
+                           &file->name);
+
+    } else if (ngx_file_size(&fi) > NGX_HTTP_KAFKA_FILE_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" is larger than %d bytes", &file->name,
+                           NGX_HTTP_KAFKA_FILE_MAX);
 
     } else {
         out = ngx_http_kafka_file_create(cf, file);

@@ -18,8 +18,6 @@ typedef struct {
 static ngx_int_t ngx_http_kafka_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_kafka_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
-static ngx_int_t ngx_http_kafka_filter_error(ngx_http_request_t *r,
-    ngx_str_t *body);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
@@ -79,8 +77,11 @@ ngx_http_kafka_header_filter(ngx_http_request_t *r)
         ngx_http_set_ctx(r, ctx, ngx_http_kafka_module);
     }
 
-    if (ctx->error.len == 0
-        && ngx_http_kafka_filter_error(r, &ctx->error) != NGX_OK)
+    /* nginx can make it another error, if an error_page leads nowhere */
+
+    if ((ctx->error.len == 0 || ctx->error_status != r->headers_out.status)
+        && ngx_http_kafka_filter_error(r, r->headers_out.status, ctx)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -144,17 +145,20 @@ ngx_http_kafka_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 }
 
 
-static ngx_int_t
-ngx_http_kafka_filter_error(ngx_http_request_t *r, ngx_str_t *body)
+ngx_int_t
+ngx_http_kafka_filter_error(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_http_kafka_ctx_t *ctx)
 {
     ngx_http_kafka_filter_text_t  *text;
 
     for (text = ngx_http_kafka_filter_texts; text->status; text++) {
-        if (text->status == r->headers_out.status) {
+        if (text->status == status) {
             break;
         }
     }
 
-    return ngx_http_kafka_response_error(r->pool, r->headers_out.status,
-                                         &text->text, body);
+    ctx->error_status = status;
+
+    return ngx_http_kafka_response_error(r->pool, status, &text->text,
+                                         &ctx->error);
 }

@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include <ngx_http_kafka_module.h>
 
 
 /*
@@ -18,6 +19,13 @@
  * the request: the module or nginx (401, 403, 413, 429 ...).
  */
 ngx_int_t ngx_http_kafka_filter_init(ngx_conf_t *cf);
+
+/*
+ * The JSON text for an error of nginx's own, in the request's pool, into the
+ * context.  NGX_ERROR when memory is out.
+ */
+ngx_int_t ngx_http_kafka_filter_error(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_http_kafka_ctx_t *ctx);
 
 
 #endif /* _NGX_HTTP_KAFKA_FILTER_H_INCLUDED_ */

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_handler.h>
+#include <ngx_http_kafka_filter.h>
 #include <ngx_http_kafka_cache.h>
 #include <ngx_http_kafka_module.h>
 #include <ngx_http_kafka_response.h>
@@ -860,24 +861,32 @@ static ngx_int_t
 ngx_http_kafka_handler_end(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
     ngx_int_t rc)
 {
-    ngx_uint_t  send;
+    ngx_uint_t  send, consumed;
 
-    if (rc < NGX_HTTP_BAD_REQUEST || ctx->error.len == 0) {
+    if (rc < NGX_HTTP_BAD_REQUEST) {
         return rc;
     }
 
     if (ngx_http_kafka_handler_error_page(r, rc)) {
 
         /* it would hide results, or lead to where the body is missed */
-        send = ctx->results || ctx->own_body;
+
+        consumed = r->request_body && r->request_body_no_buffering;
+        send = ctx->results || consumed;
 
     } else {
 
         /* a subrequest's owner may be called before nginx makes its page */
-        send = (r != r->main);
+        send = (r != r->main && ctx->error.len);
     }
 
     if (!send) {
+        return rc;
+    }
+
+    if (ctx->error.len == 0
+        && ngx_http_kafka_filter_error(r, rc, ctx) != NGX_OK)
+    {
         return rc;
     }
 
@@ -1005,6 +1014,8 @@ static ngx_int_t
 ngx_http_kafka_handler_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
     ngx_uint_t status)
 {
+    ctx->error_status = status;
+
     /* nginx may read what the client still sends for long: hold nothing then */
 
     if (ctx->batch) {

@@ -68,6 +68,7 @@ typedef struct {
     ngx_str_t                    room;       /* for the answer */
     ngx_str_t                    body;       /* the JSON text of success */
     ngx_str_t                    error;      /* the JSON text of a failure */
+    ngx_uint_t                   error_status; /* that the text names */
     unsigned                     own_body:1; /* read here, and not kept */
     unsigned                     keepalive:1;
     unsigned                     results:1;  /* messages were handed over */

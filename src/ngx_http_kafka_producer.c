@@ -96,6 +96,8 @@ static void ngx_http_kafka_producer_purge_all(
 static ngx_uint_t ngx_http_kafka_producer_crowded(
     ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_deadline(ngx_event_t *ev);
+static rd_kafka_resp_err_t ngx_http_kafka_producer_unanswered(
+    ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     rd_kafka_resp_err_t err);
 static void ngx_http_kafka_producer_answer(ngx_http_kafka_batch_t *batch);
@@ -1173,11 +1175,31 @@ ngx_http_kafka_producer_deadline(ngx_event_t *ev)
     }
 
     if (batch->unknown) {
-        err = producer->trouble ? producer->trouble
-                                : RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+        err = ngx_http_kafka_producer_unanswered(producer);
     }
 
     ngx_http_kafka_producer_give_up(batch, err);
+}
+
+
+/* why no broker has answered, as far as callers can use it */
+
+static rd_kafka_resp_err_t
+ngx_http_kafka_producer_unanswered(ngx_http_kafka_producer_t *producer)
+{
+    switch (producer->trouble) {
+
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+    case RD_KAFKA_RESP_ERR__SSL:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
+    case RD_KAFKA_RESP_ERR_ILLEGAL_SASL_STATE:
+        return producer->trouble;
+
+    default:
+        return RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+    }
 }
 
 
@@ -1301,10 +1323,10 @@ ngx_http_kafka_producer_unreachable(ngx_http_kafka_producer_t *producer)
     }
 
     return (producer->unreachable == RD_KAFKA_RESP_ERR__RESOLVE)
-           ? "the name that a Kafka broker advertises cannot be resolved by "
-             "this server"
-           : "a Kafka broker cannot be reached by this server at the address "
-             "that it advertises";
+           ? "the name that a Kafka broker advertises as its address cannot be "
+             "resolved by this server"
+           : "a Kafka broker accepts no connection at the address that it "
+             "advertises: it is down, or this server cannot reach it there";
 }
 
 

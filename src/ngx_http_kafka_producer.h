@@ -91,6 +91,8 @@ typedef struct {
     rd_kafka_resp_err_t          trouble;      /* of connections, if any */
     ngx_msec_t                   told;         /* when it was logged */
     rd_kafka_resp_err_t          fatal;        /* that ended the last client */
+    rd_kafka_resp_err_t          last_fatal;   /* that was logged as an error */
+    ngx_msec_t                   fatal_logged; /* when that was */
     rd_kafka_resp_err_t          unreachable;  /* why a broker is, if any */
     int32_t                      unreachable_broker; /* its id */
     ngx_msec_t                   unreachable_since;

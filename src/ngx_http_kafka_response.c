@@ -42,7 +42,8 @@ static size_t ngx_http_kafka_response_head_len(ngx_str_t *text);
 static u_char *ngx_http_kafka_response_head(u_char *p, ngx_uint_t status,
     ngx_str_t *text);
 static u_char *ngx_http_kafka_response_remedy(u_char *p, u_char *last,
-    ngx_http_kafka_batch_t *batch, rd_kafka_resp_err_t err);
+    ngx_http_kafka_batch_t *batch, rd_kafka_resp_err_t err,
+    rd_kafka_msg_status_t persisted);
 static u_char *ngx_http_kafka_response_reason(u_char *p, u_char *last,
     ngx_http_kafka_batch_t *batch);
 static const char *ngx_http_kafka_response_trouble(rd_kafka_resp_err_t err);
@@ -225,7 +226,8 @@ ngx_http_kafka_response_summary(u_char *buf, size_t size,
                      batch->nrecords - batch->acked, batch->nrecords);
 
     if (!brief) {
-        p = ngx_http_kafka_response_remedy(p, buf + size, batch, err);
+        p = ngx_http_kafka_response_remedy(p, buf + size, batch, err,
+                                           persisted);
     }
 
     return p - buf;
@@ -258,7 +260,8 @@ ngx_http_kafka_response_results_len(ngx_http_kafka_batch_t *batch)
 
 static u_char *
 ngx_http_kafka_response_remedy(u_char *p, u_char *last,
-    ngx_http_kafka_batch_t *batch, rd_kafka_resp_err_t err)
+    ngx_http_kafka_batch_t *batch, rd_kafka_resp_err_t err,
+    rd_kafka_msg_status_t persisted)
 {
     const char  *text;
 
@@ -268,7 +271,24 @@ ngx_http_kafka_response_remedy(u_char *p, u_char *last,
         text = batch->trouble;
     }
 
-    return text ? ngx_slprintf(p, last, "; %s", text) : p;
+    if (text) {
+        p = ngx_slprintf(p, last, "; %s", text);
+    }
+
+    /* and whether a second try is safe */
+
+    switch (persisted) {
+
+    case RD_KAFKA_MSG_STATUS_NOT_PERSISTED:
+        return ngx_slprintf(p, last, "; it is not in Kafka");
+
+    case RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED:
+        return ngx_slprintf(p, last, "; it may be in Kafka, and a second try "
+                            "can duplicate it");
+
+    default:
+        return ngx_slprintf(p, last, "; it is in Kafka");
+    }
 }
 
 
@@ -345,21 +365,25 @@ ngx_http_kafka_response_trouble(rd_kafka_resp_err_t err)
     switch (err) {
 
     case RD_KAFKA_RESP_ERR__DESTROY:
-        return "the server is going away, send it again";
+        return "the server is shutting down, send the request again";
 
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-        return "the Kafka brokers refuse this server's credentials";
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
+    case RD_KAFKA_RESP_ERR_ILLEGAL_SASL_STATE:
+        return "the Kafka brokers refuse this server's credentials, its "
+               "operator must fix them";
 
     case RD_KAFKA_RESP_ERR__SSL:
         return "TLS to the Kafka brokers fails, their certificate or this "
-               "server's is not accepted";
+               "server's is not accepted: its operator must fix that";
 
     case RD_KAFKA_RESP_ERR__RESOLVE:
-        return "the Kafka brokers' names cannot be resolved";
+        return "the Kafka brokers' names cannot be resolved, the operator of "
+               "this server must fix that";
 
     default:
-        return "no Kafka broker could be asked in time, try again later";
+        return "no Kafka broker answered in time, try again later";
     }
 }
 

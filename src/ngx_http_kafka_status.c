@@ -118,7 +118,11 @@ ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
         ngx_http_kafka_out(&out, ",\"reason\":\"%s\"",
                            ngx_http_kafka_status_reason(producer, rc));
 
-        if (rc != NGX_ERROR && producer->trouble) {
+        if (rc == NGX_ABORT) {
+            ngx_http_kafka_out(&out, ",\"code\":\"%s\"",
+                               rd_kafka_err2name(producer->fatal));
+
+        } else if (rc != NGX_ERROR && producer->trouble) {
             ngx_http_kafka_out(&out, ",\"code\":\"%s\"",
                                rd_kafka_err2name(producer->trouble));
         }
@@ -145,7 +149,7 @@ ngx_http_kafka_status_reason(ngx_http_kafka_producer_t *producer, ngx_int_t rc)
         return "no broker has been reached yet";
 
     case NGX_ABORT:
-        return "the brokers refuse the client, the error log says why";
+        return "the brokers refuse the client, the error log tells why";
 
     default:
         return "no broker is up, the error log tells why";

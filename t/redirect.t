@@ -411,3 +411,39 @@ GET /produce/$TOPIC/m
 --- response_body_like: "offset":0
 --- records
 {"topic": "$TOPIC", "value": "m"}
+
+
+
+=== TEST 25: an error_page that leads nowhere
+--- http_config eval: $::http
+--- config
+    location /produce { kafka_produce main; error_page 404 405 @absent; }
+--- request
+POST /produce/$TOPIC/m
+{"value":"v"}
+--- error_code: 500
+--- json_body
+{"error": "the request failed", "status": 500}
+--- no_records: $TOPIC
+
+
+
+=== TEST 26: what nginx refuses of a body goes nowhere with the half of it
+--- http_config eval: $::http
+--- config
+    location /produce {
+        client_max_body_size 1k;
+        kafka_produce main;
+        error_page 400 413 @spare;
+    }
+    location @spare { rewrite ^ /spare$uri last; }
+    location /spare/produce { kafka_produce spare; }
+--- raw_request eval
+["POST /produce/\$TOPIC HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+ . "Transfer-Encoding: chunked\r\n\r\n",
+ "d\r\n[{\"value\":\"v\"\r\n", "600\r\n" . "}" x 0x600 . "\r\n0\r\n\r\n"]
+--- raw_request_middle_delay: 0.3
+--- error_code: 413
+--- json_body
+{"error": "the request body is larger than this server takes", "status": 413}
+--- no_records: $TOPIC

@@ -140,7 +140,7 @@ X-Topic: variables-9
 X-Messages: 1
 ! X-Partition
 ! X-Offset
-X-Error: message 0: Broker: Topic authorization failed; 1 of 1 messages were not acknowledged; the brokers' access rules do not allow this server to produce it
+X-Error: message 0: Broker: Topic authorization failed; 1 of 1 messages were not acknowledged; the brokers' access rules do not allow this server to write; it is not in Kafka
 
 
 

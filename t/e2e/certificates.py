@@ -4,6 +4,7 @@ those of the last reload, whatever becomes of the files.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -217,6 +218,29 @@ class Certificates(kafkatest.TestCase):
 
         with open(server.log_path, 'w', encoding='ascii'):
             pass
+
+
+class NoFile(kafkatest.TestCase):
+    """nginx -t must not wait for what nobody writes, or read without end."""
+
+    def test_no_file(self):
+        server = kafkatest.Nginx(kafkatest.producer('127.0.0.1:9'), '')
+        self.addCleanup(shutil.rmtree, server.dir)
+        fifo = os.path.join(server.dir, 'fifo')
+        os.mkfifo(fifo)
+        large = os.path.join(server.dir, 'large')
+        with open(large, 'wb') as f:
+            f.truncate(17 << 20)
+
+        for path, text in ((fifo, 'is not a file'), ('/dev/zero', 'is not a '
+                           'file'), (large, 'is larger than')):
+            server.write(kafkatest.producer(
+                '127.0.0.1:9', f'ssl.ca.location {path}'), '')
+            done = subprocess.run([*server.command(), '-t'], timeout=20,
+                                  capture_output=True, text=True, check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertRegex(done.stderr,
+                             rf'"{re.escape(path)}" {text}.* in .*:\d+')
 
 
 if __name__ == '__main__':

@@ -190,7 +190,8 @@ class Kafka(kafkatest.TestCase):
         cls.addClassCleanup(cls.kafka.stop)
 
     def setUp(self):
-        self.server = self.serve()
+        # no retry within a second: what is refused is so by its first attempt
+        self.server = self.serve('retry.backoff.ms 1000')
 
     def serve(self, *properties, **kwargs):
         server = kafkatest.Nginx(

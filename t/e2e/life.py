@@ -231,8 +231,8 @@ class Life(kafkatest.TestCase):
         """What nginx -t, a start and a reload say about it, each."""
 
         text = ('librdkafka of a test can crash a worker process when a Kafka '
-                'topic is deleted and created again: use 2.10 or newer, or '
-                '2.3 or older')
+                'topic is deleted and created again: '
+                'use 2.10 or newer')
 
         with self.preload('version.c', f'-DVERSION={version}'):
             server = self.serve('client.id several',

@@ -20,6 +20,7 @@ import os
 import random
 import resource
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -323,7 +324,15 @@ class Brokers(Trouble):
                 self.util('resume' if kind == 'pause' else 'restart', node)
 
     def util(self, command, node):
-        self.soak.kafka.util(command, str(node))
+        # a node that was killed may end itself once more as it starts
+
+        for attempt in range(3):
+            try:
+                self.soak.kafka.util(command, str(node))
+                return
+            except subprocess.CalledProcessError:
+                if command != 'restart' or attempt == 2:
+                    raise
 
 
 class Leaders(Trouble):
