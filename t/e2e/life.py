@@ -221,6 +221,8 @@ class Life(kafkatest.TestCase):
                 kafkatest.producer('late.invalid:9092', 'security.protocol ssl')
                 + 'kafka_shutdown_timeout 500ms;')
 
+        wait_for(lambda: 'late.invalid is looked up' in server.log(), 10,
+                 'the look-up hangs')
         self.assertEqual(server.stop(), 0)
         self.assertIn('did not end in time', server.log())
         self.assertNotIn('OpenSSL is used after its end', server.log())

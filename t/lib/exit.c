@@ -42,10 +42,13 @@ int
 getaddrinfo(const char *node, const char *service,
     const struct addrinfo *hints, struct addrinfo **res)
 {
-    int  (*next)(const char *, const char *, const struct addrinfo *,
-                 struct addrinfo **);
+    int              (*next)(const char *, const char *,
+                             const struct addrinfo *, struct addrinfo **);
+    static const char  text[] = "late.invalid is looked up\n";
 
     if (node && strcmp(node, "late.invalid") == 0) {
+        (void) !write(STDERR_FILENO, text, sizeof(text) - 1);
+
         while (!exiting) {
             usleep(10000);
         }
