@@ -29,17 +29,18 @@ ngx_http_kafka_again_take(ngx_http_kafka_producer_t *producer,
 
     record = msg->_private;
 
-    if (persisted != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
-        return NGX_DECLINED;
-    }
-
     if ((ngx_http_kafka_error(msg->err)->flags & NGX_HTTP_KAFKA_ERROR_BATCH)
+        && rd_kafka_message_status(msg) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED
         && !record->alone)
     {
+        /* its last attempt was refused, an earlier one need not have been */
+
         record->alone = 1;
+        record->uncertain = (persisted != RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
         record->partition = msg->partition;
 
-    } else if (msg->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE
+    } else if (persisted != RD_KAFKA_MSG_STATUS_NOT_PERSISTED
+               || msg->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE
                || producer->closing
                || ngx_http_kafka_producer_refused(producer)
                || !ngx_http_kafka_again_in_time(producer, record->batch))

@@ -265,6 +265,10 @@ ngx_http_kafka_batch_fail(ngx_http_kafka_record_t *record,
     record->state = NGX_HTTP_KAFKA_RECORD_FAILED;
     record->err = err;
     record->persisted = persisted;
+
+    if (record->uncertain && persisted == RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
+        record->persisted = RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
+    }
 }
 
 

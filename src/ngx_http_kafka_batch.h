@@ -78,6 +78,7 @@ struct ngx_http_kafka_record_s {
     unsigned                        state:2;
     unsigned                        persisted:2; /* rd_kafka_msg_status_t */
     unsigned                        alone:1;   /* to be, or was, sent so */
+    unsigned                        uncertain:1; /* of an earlier client */
 };
 
 
@@ -155,7 +156,10 @@ size_t ngx_http_kafka_batch_record_size(ngx_http_kafka_record_t *record);
 ngx_http_kafka_record_t *ngx_http_kafka_batch_culprit(
     ngx_http_kafka_batch_t *batch, ngx_uint_t *index);
 
-/* marks a record that will have no (further) report */
+/*
+ * Marks a record that will have no (further) report.  What is uncertain about
+ * it from before stays so, whatever persisted says.
+ */
 void ngx_http_kafka_batch_fail(ngx_http_kafka_record_t *record,
     rd_kafka_resp_err_t err, rd_kafka_msg_status_t persisted);
 

@@ -15,6 +15,9 @@
 #define NGX_HTTP_KAFKA_CLIENT_TASK    1000
 #define NGX_HTTP_KAFKA_CLIENT_MOMENT  200
 
+/* requests with records whose times are kept: more than brokers have at once */
+#define NGX_HTTP_KAFKA_CLIENT_TIMES   256
+
 /* in Kafka's protocol */
 #define NGX_HTTP_KAFKA_CLIENT_PRODUCE  0
 
@@ -26,6 +29,9 @@ typedef struct {
     uint32_t                     requests;  /* that carried records */
     unsigned                     watched:1;
     unsigned                     large:1;
+
+    /* when the last requests were sent, each in the place of its number */
+    ngx_msec_t                   times[NGX_HTTP_KAFKA_CLIENT_TIMES];
 } ngx_http_kafka_client_state_t;
 
 
@@ -205,12 +211,31 @@ ngx_http_kafka_client_request_sent(rd_kafka_t *rk, int fd, const char *broker,
     int32_t id, int16_t key, int16_t version, int32_t correlation, size_t size,
     void *data)
 {
+    ngx_uint_t                      n;
+    ngx_msec_t                      now, last;
     ngx_http_kafka_client_state_t  *state = data;
 
     if (key == NGX_HTTP_KAFKA_CLIENT_PRODUCE) {
-        (void) __atomic_add_fetch(&state->requests, 1, __ATOMIC_RELAXED);
-        __atomic_store_n(&state->sent, ngx_http_kafka_client_clock(),
-                         __ATOMIC_RELAXED);
+        now = ngx_http_kafka_client_clock();
+
+        /* first the number: who reads a later request's time sees it, too */
+
+        n = __atomic_fetch_add(&state->requests, 1, __ATOMIC_RELAXED);
+
+        __atomic_store_n(&state->times[n % NGX_HTTP_KAFKA_CLIENT_TIMES], now,
+                         __ATOMIC_RELEASE);
+
+        /* another broker's thread may be late with an earlier time */
+
+        last = __atomic_load_n(&state->sent, __ATOMIC_RELAXED);
+
+        while (now > last
+               && !__atomic_compare_exchange_n(&state->sent, &last, now, 0,
+                                               __ATOMIC_RELAXED,
+                                               __ATOMIC_RELAXED))
+        {
+            /* void */
+        }
     }
 
     return RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -257,6 +282,30 @@ ngx_http_kafka_client_requests(rd_kafka_t *rk)
     state = rd_kafka_opaque(rk);
 
     return __atomic_load_n(&state->requests, __ATOMIC_RELAXED);
+}
+
+
+ngx_msec_t
+ngx_http_kafka_client_sending(rd_kafka_t *rk, uint32_t requests)
+{
+    ngx_uint_t                      n;
+    ngx_msec_t                      first, last;
+    ngx_http_kafka_client_state_t  *state;
+
+    state = rd_kafka_opaque(rk);
+
+    n = requests % NGX_HTTP_KAFKA_CLIENT_TIMES;
+
+    first = __atomic_load_n(&state->times[n], __ATOMIC_ACQUIRE);
+    last = __atomic_load_n(&state->sent, __ATOMIC_RELAXED);
+
+    if (ngx_http_kafka_client_requests(rk) - requests
+        > NGX_HTTP_KAFKA_CLIENT_TIMES)
+    {
+        return NGX_MAX_INT32_VALUE;
+    }
+
+    return ngx_min(last - first, NGX_MAX_INT32_VALUE);
 }
 
 

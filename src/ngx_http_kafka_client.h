@@ -52,6 +52,14 @@ ngx_msec_t ngx_http_kafka_client_idle(rd_kafka_t *rk);
 uint32_t ngx_http_kafka_client_requests(rd_kafka_t *rk);
 
 /*
+ * Milliseconds between the first request with records that the client sent
+ * after so many of them and its last one, or more than that.  The former must
+ * have been sent.  NGX_MAX_INT32_VALUE if it is too long ago to be known.  Any
+ * thread.
+ */
+ngx_msec_t ngx_http_kafka_client_sending(rd_kafka_t *rk, uint32_t requests);
+
+/*
  * For rd_kafka_conf_set_ssl_cert_verify_cb(): accepts what OpenSSL does, and
  * says why not, which librdkafka 2.0 leaves out.  A thread of librdkafka.
  */

@@ -9,10 +9,6 @@
 #include <ngx_http_kafka_errors.h>
 
 
-static ngx_uint_t ngx_http_kafka_outcome_retried(
-    ngx_http_kafka_record_t *record, uint32_t sent, ngx_msec_t backoff);
-
-
 /*
  * An idempotent client takes the success of a later request to a partition for
  * an acknowledgement of all earlier records (rd_kafka_dr_implicit_ack()).  That
@@ -85,31 +81,19 @@ ngx_http_kafka_outcome_persisted(rd_kafka_t *rk, const rd_kafka_message_t *msg,
         return persisted;
     }
 
-    /* an error that a broker has answered is that of the last request */
+    /*
+     * an error that a broker has answered is that of the last request, and a
+     * retry would have been sent later than the first one by the backoff
+     */
 
     if (err > RD_KAFKA_RESP_ERR_NO_ERROR
         && rd_kafka_message_broker_id(msg) >= 0
         && !(flags & NGX_HTTP_KAFKA_ERROR_UNCERTAIN)
-        && !ngx_http_kafka_outcome_retried(record, sent, backoff))
+        && (sent == 1
+            || ngx_http_kafka_client_sending(rk, record->requests) < backoff))
     {
         return persisted;
     }
 
     return RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
-}
-
-
-/* may the record have been in more than one of the requests sent since? */
-
-static ngx_uint_t
-ngx_http_kafka_outcome_retried(ngx_http_kafka_record_t *record, uint32_t sent,
-    ngx_msec_t backoff)
-{
-    if (sent == 1) {
-        return 0;
-    }
-
-    ngx_time_update();
-
-    return ngx_current_msec - record->batch->handed >= backoff;
 }
