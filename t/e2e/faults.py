@@ -492,7 +492,7 @@ class Processes(MockCase):
         server.kill(signal.SIGQUIT)
         answer = waiting.answer()
         self.assertRefused(answer, 503)
-        self.assertIn('going away', answer.json['error'])
+        self.assertIn('shutting down', answer.json['error'])
         self.assertEqual(server.wait(), 0)
 
     @unittest.skipIf(os.geteuid() != 0, 'root alone reads what others cannot')
