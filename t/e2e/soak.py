@@ -417,13 +417,19 @@ class Recreation(Trouble):
             for node in soak.kafka.bootstrap.split(','):
                 client = confluent_kafka.admin.AdminClient(
                     {'bootstrap.servers': node, 'log_level': 2})
-                kafkatest.wait_for(
-                    lambda: RECREATED not in client.list_topics(timeout=10)
-                    .topics, 30, f'{node} knows that it is gone')
+                kafkatest.wait_for(lambda: self.is_gone(client), 60,
+                                   f'{node} knows that it is gone')
             soak.create(RECREATED)
             soak.era += 1
 
         self.count('topics recreated')
+
+    @staticmethod
+    def is_gone(client):
+        try:
+            return RECREATED not in client.list_topics(timeout=10).topics
+        except confluent_kafka.KafkaException:      # the node is busy
+            return False
 
 
 class Soak(kafkatest.TestCase):
