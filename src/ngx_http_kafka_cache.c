@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_cache.h>
+#include <ngx_http_kafka_headers.h>
 #include <ngx_http_kafka_module.h>
 
 
@@ -96,20 +97,15 @@ ngx_http_kafka_cache_forbid(ngx_http_request_t *r)
         return NGX_OK;
     }
 
-    h = ngx_list_push(&r->headers_out.headers);
+    h = ngx_http_kafka_headers_add(r, "Cache-Control", "no-store");
     if (h == NULL) {
         return NGX_ERROR;
     }
-
-    h->hash = 1;
-    ngx_str_set(&h->key, "Cache-Control");
-    ngx_str_set(&h->value, "no-store");
 
     /* for $sent_http_cache_control and gzip_proxied */
 
 #if (nginx_version >= 1023000)
 
-    h->next = NULL;
     r->headers_out.cache_control = h;
 
 #else
@@ -141,23 +137,15 @@ ngx_http_kafka_cache_forbid(ngx_http_request_t *r)
 static ngx_uint_t
 ngx_http_kafka_cache_controlled(ngx_http_request_t *r)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    for (part = &r->headers_out.headers.part; part; part = part->next) {
-        h = part->elts;
+    h = NULL;
 
-        for (i = 0; i < part->nelts; i++) {
-
-            if (h[i].hash
-                && h[i].key.len == sizeof("Cache-Control") - 1
-                && ngx_strncasecmp(h[i].key.data, (u_char *) "Cache-Control",
-                                   sizeof("Cache-Control") - 1)
-                   == 0)
-            {
-                return 1;
-            }
+    while ((h = ngx_http_kafka_headers_find(&r->headers_out.headers,
+                                            "Cache-Control", h)))
+    {
+        if (h->hash) {
+            return 1;
         }
     }
 

@@ -7,6 +7,7 @@
 #include <ngx_http_kafka_handler.h>
 #include <ngx_http_kafka_filter.h>
 #include <ngx_http_kafka_cache.h>
+#include <ngx_http_kafka_headers.h>
 #include <ngx_http_kafka_module.h>
 #include <ngx_http_kafka_response.h>
 #include <ngx_http_kafka_variables.h>
@@ -66,12 +67,15 @@ static ngx_int_t ngx_http_kafka_handler_fail(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_uint_t status);
 
 
+static ngx_str_t  ngx_http_kafka_handler_type = ngx_string("application/json");
+
+
 /* what the module adds to the headers of an error */
-static ngx_str_t  ngx_http_kafka_handler_headers[] = {
-    ngx_string("Allow"),
-    ngx_string("Accept-Encoding"),
-    ngx_string("Retry-After"),
-    ngx_null_string
+static const char  *ngx_http_kafka_handler_headers[] = {
+    "Allow",
+    "Accept-Encoding",
+    "Retry-After",
+    NULL
 };
 
 
@@ -186,25 +190,16 @@ ngx_http_kafka_handler_ctx(ngx_http_request_t *r)
 static void
 ngx_http_kafka_handler_forget(ngx_http_request_t *r)
 {
-    ngx_str_t        *name;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    const char       **name;
+    ngx_table_elt_t   *h;
 
-    for (part = &r->headers_out.headers.part; part; part = part->next) {
-        h = part->elts;
+    for (name = ngx_http_kafka_handler_headers; *name; name++) {
+        h = NULL;
 
-        for (i = 0; i < part->nelts; i++) {
-
-            for (name = ngx_http_kafka_handler_headers; name->len; name++) {
-
-                if (h[i].key.len == name->len
-                    && ngx_strncasecmp(h[i].key.data, name->data, name->len)
-                       == 0)
-                {
-                    h[i].hash = 0;
-                }
-            }
+        while ((h = ngx_http_kafka_headers_find(&r->headers_out.headers,
+                                                *name, h)))
+        {
+            h->hash = 0;
         }
     }
 }
@@ -243,7 +238,7 @@ ngx_http_kafka_handler_method(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
         allow = "GET, POST";
     }
 
-    if (ngx_http_kafka_handler_header(r, "Allow", allow) != NGX_OK) {
+    if (ngx_http_kafka_headers_add(r, "Allow", allow) == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -255,41 +250,20 @@ ngx_http_kafka_handler_method(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 static ngx_int_t
 ngx_http_kafka_handler_encoding(ngx_http_request_t *r)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    h = NULL;
 
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return NGX_OK;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
+    do {
+        h = ngx_http_kafka_headers_find(&r->headers_in.headers,
+                                        "Content-Encoding", h);
+        if (h == NULL) {
+            return NGX_OK;
         }
 
-        if (h[i].key.len != sizeof("Content-Encoding") - 1
-            || ngx_strncasecmp(h[i].key.data, (u_char *) "Content-Encoding",
-                               sizeof("Content-Encoding") - 1)
-               != 0)
-        {
-            continue;
-        }
+    } while (ngx_http_kafka_handler_identity(&h->value));
 
-        if (!ngx_http_kafka_handler_identity(&h[i].value)) {
-            break;
-        }
-    }
-
-    if (ngx_http_kafka_handler_header(r, "Accept-Encoding", "identity")
-        != NGX_OK)
-    {
+    if (ngx_http_kafka_headers_add(r, "Accept-Encoding", "identity") == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -944,15 +918,6 @@ ngx_http_kafka_handler_send_response(ngx_http_request_t *r, ngx_uint_t status,
     /* the records are in Kafka whatever If-Match and the like ask for */
     r->disable_not_modified = 1;
 
-    /* that of an error whose error_page led here is not this location's */
-    r->err_status = 0;
-
-    r->headers_out.status = status;
-    r->headers_out.status_line.len = 0;
-    r->headers_out.content_length_n = body->len;
-    ngx_str_set(&r->headers_out.content_type, "application/json");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-
     /* Lua reads a subrequest's headers before any filter */
 
     if (r != r->main && ngx_http_kafka_cache_forbid(r) != NGX_OK) {
@@ -962,7 +927,8 @@ ngx_http_kafka_handler_send_response(ngx_http_request_t *r, ngx_uint_t status,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_send_header(r);
+    rc = ngx_http_kafka_headers_send(r, status, &ngx_http_kafka_handler_type,
+                                     body->len);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
@@ -1050,33 +1016,9 @@ ngx_http_kafka_handler_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 
         /* without it when memory is out: the status may not change now */
 
-        (void) ngx_http_kafka_handler_header(r, "Retry-After",
-                                             NGX_HTTP_KAFKA_RETRY_AFTER);
+        (void) ngx_http_kafka_headers_add(r, "Retry-After",
+                                          NGX_HTTP_KAFKA_RETRY_AFTER);
     }
 
     return status;
-}
-
-
-ngx_int_t
-ngx_http_kafka_handler_header(ngx_http_request_t *r, const char *name,
-    const char *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value.data = (u_char *) value;
-    h->value.len = ngx_strlen(value);
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
-
-    return NGX_OK;
 }

@@ -19,9 +19,5 @@ ngx_int_t ngx_http_kafka_handler(ngx_http_request_t *r);
 /* of the request's pool; its data is the request's context */
 void ngx_http_kafka_handler_cleanup(void *data);
 
-/* adds a header to the answer; both texts must last as long as the request */
-ngx_int_t ngx_http_kafka_handler_header(ngx_http_request_t *r,
-    const char *name, const char *value);
-
 
 #endif /* _NGX_HTTP_KAFKA_HANDLER_H_INCLUDED_ */

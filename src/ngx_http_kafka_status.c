@@ -5,7 +5,7 @@
 
 
 #include <ngx_http_kafka_status.h>
-#include <ngx_http_kafka_handler.h>
+#include <ngx_http_kafka_headers.h>
 #include <ngx_http_kafka_json.h>
 #include <ngx_http_kafka_module.h>
 #include <ngx_http_kafka_prometheus.h>
@@ -162,7 +162,7 @@ ngx_http_kafka_status_begin(ngx_http_request_t *r)
 {
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
 
-        if (ngx_http_kafka_handler_header(r, "Allow", "GET, HEAD") != NGX_OK) {
+        if (ngx_http_kafka_headers_add(r, "Allow", "GET, HEAD") == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
@@ -177,31 +177,13 @@ static ngx_int_t
 ngx_http_kafka_status_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, ngx_http_kafka_out_t *out)
 {
-    u_char    *p;
     ngx_int_t  rc;
 
     if (out->failed) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* that of an error whose error_page led here is not this location's */
-    r->err_status = 0;
-
-    r->headers_out.status = status;
-    r->headers_out.status_line.len = 0;
-    r->headers_out.content_length_n = out->size;
-    r->headers_out.content_type = *type;
-    r->headers_out.content_type_len = type->len;
-
-    /* without parameters, as gzip_types has it */
-
-    p = ngx_strlchr(type->data, type->data + type->len, ';');
-
-    if (p) {
-        r->headers_out.content_type_len = p - type->data;
-    }
-
-    rc = ngx_http_send_header(r);
+    rc = ngx_http_kafka_headers_send(r, status, type, out->size);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;

@@ -1,0 +1,35 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_HEADERS_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_HEADERS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+/* the next line with this name, any case, after that one; NULL: the first */
+ngx_table_elt_t *ngx_http_kafka_headers_find(ngx_list_t *headers,
+    const char *name, ngx_table_elt_t *after);
+
+/*
+ * Adds a line to the response.  Both texts must last as long as the request.
+ * NULL when memory is out.
+ */
+ngx_table_elt_t *ngx_http_kafka_headers_add(ngx_http_request_t *r,
+    const char *name, const char *value);
+
+/*
+ * Sends the header of a response with so many bytes of this type.  Returns what
+ * ngx_http_send_header() does.
+ */
+ngx_int_t ngx_http_kafka_headers_send(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_str_t *type, off_t length);
+
+
+#endif /* _NGX_HTTP_KAFKA_HEADERS_H_INCLUDED_ */
