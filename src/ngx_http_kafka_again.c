@@ -29,9 +29,13 @@ ngx_http_kafka_again_take(ngx_http_kafka_producer_t *producer,
 
     record = msg->_private;
 
-    if ((ngx_http_kafka_error(msg->err)->flags & NGX_HTTP_KAFKA_ERROR_BATCH)
-        && rd_kafka_message_status(msg) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED
-        && !record->alone)
+    if (rd_kafka_message_status(msg) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
+        return NGX_DECLINED;
+    }
+
+    if (!record->alone
+        && (ngx_http_kafka_error(msg->err)->flags
+            & NGX_HTTP_KAFKA_ERROR_BATCH))
     {
         /* its last attempt was refused, an earlier one need not have been */
 
