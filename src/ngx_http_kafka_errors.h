@@ -25,6 +25,9 @@
 /* for one such message Kafka refuses the whole batch that it came in */
 #define NGX_HTTP_KAFKA_ERROR_BATCH      0x08
 
+/* it says why connections to the brokers cannot be made */
+#define NGX_HTTP_KAFKA_ERROR_CONNECT    0x10
+
 
 /* What an error of librdkafka means to the caller.  Read-only, any thread. */
 

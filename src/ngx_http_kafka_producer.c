@@ -8,6 +8,7 @@
 #include <ngx_http_kafka_again.h>
 #include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_delivery.h>
+#include <ngx_http_kafka_errors.h>
 #include <ngx_http_kafka_outcome.h>
 #include <ngx_http_kafka_record.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -96,8 +97,6 @@ static void ngx_http_kafka_producer_purge_all(
 static ngx_uint_t ngx_http_kafka_producer_crowded(
     ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_deadline(ngx_event_t *ev);
-static rd_kafka_resp_err_t ngx_http_kafka_producer_unanswered(
-    ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     rd_kafka_resp_err_t err);
 static void ngx_http_kafka_producer_answer(ngx_http_kafka_batch_t *batch);
@@ -1175,31 +1174,16 @@ ngx_http_kafka_producer_deadline(ngx_event_t *ev)
     }
 
     if (batch->unknown) {
-        err = ngx_http_kafka_producer_unanswered(producer);
+        err = RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+
+        if (ngx_http_kafka_error(producer->trouble)->flags
+            & NGX_HTTP_KAFKA_ERROR_CONNECT)
+        {
+            err = producer->trouble;
+        }
     }
 
     ngx_http_kafka_producer_give_up(batch, err);
-}
-
-
-/* why no broker has answered, as far as callers can use it */
-
-static rd_kafka_resp_err_t
-ngx_http_kafka_producer_unanswered(ngx_http_kafka_producer_t *producer)
-{
-    switch (producer->trouble) {
-
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR__RESOLVE:
-    case RD_KAFKA_RESP_ERR__SSL:
-    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
-    case RD_KAFKA_RESP_ERR_ILLEGAL_SASL_STATE:
-        return producer->trouble;
-
-    default:
-        return RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
-    }
 }
 
 
