@@ -11,7 +11,6 @@ import collections
 import json
 import os
 import random
-import signal
 import socket
 import sys
 import threading
@@ -159,7 +158,7 @@ class Loss(kafkatest.TestCase):
         self.server = kafkatest.Daemon(self.block(), self.location(),
                                        workers=2)
         self.start(self.server)
-        self.addCleanup(self.kill_the_rest)
+        self.addCleanup(self.server.kill_the_rest)
 
         calm = threading.Event()
         clients = [Client(i, self.server.port, form, calm)
@@ -210,15 +209,6 @@ class Loss(kafkatest.TestCase):
 
     def location(self):
         return 'location /produce { kafka_produce main; }'
-
-    def kill_the_rest(self):
-        """Of a test that came to no good end."""
-
-        try:
-            self.server.stop()
-        finally:
-            for pid in self.server.processes():
-                os.kill(pid, signal.SIGKILL)
 
     # what happens meanwhile
 

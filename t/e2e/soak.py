@@ -20,7 +20,6 @@ import os
 import random
 import resource
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -324,15 +323,7 @@ class Brokers(Trouble):
                 self.util('resume' if kind == 'pause' else 'restart', node)
 
     def util(self, command, node):
-        # a node that was killed may end itself once more as it starts
-
-        for attempt in range(3):
-            try:
-                self.soak.kafka.util(command, str(node))
-                return
-            except subprocess.CalledProcessError:
-                if command != 'restart' or attempt == 2:
-                    raise
+        self.soak.kafka.util(command, str(node))
 
 
 class Leaders(Trouble):
@@ -456,7 +447,7 @@ class Soak(kafkatest.TestCase):
                                        ' '.join(options), workers=2)
         self.server.patience = 60
         self.start(self.server)
-        self.addCleanup(self.kill_the_rest)
+        self.addCleanup(self.server.kill_the_rest)
 
         start = time.monotonic()
         self.make_trouble()
@@ -532,15 +523,6 @@ class Soak(kafkatest.TestCase):
             'access_log off;', 'error_log error.log warn;',
             *(f'location /{name} {{ kafka_produce {name}; }}'
               for name in PRODUCERS)])
-
-    def kill_the_rest(self):
-        """Of a test that came to no good end."""
-
-        try:
-            self.server.stop()
-        finally:
-            for pid in self.server.processes():
-                os.kill(pid, signal.SIGKILL)
 
     # the time in between
 

@@ -6,6 +6,8 @@ https://kafka.apache.org/protocol has their fields.
 import socket
 import struct
 
+from kafkatest import receive
+
 ELECT_LEADERS = 43, 1
 INCREMENTAL_ALTER_CONFIGS = 44, 0
 ALTER_PARTITION_REASSIGNMENTS = 45, 0
@@ -58,7 +60,7 @@ class Admin:
                     s.sendall(struct.pack('>i', len(request)) + request)
                     length, = struct.unpack('>i', receive(s, 4))
                     return receive(s, length)
-            except OSError:
+            except (OSError, EOFError):
                 pass
 
         raise OSError('no node answers')
@@ -66,15 +68,3 @@ class Admin:
 
 def string(text):
     return struct.pack('>h', len(text)) + text.encode()
-
-
-def receive(s, length):
-    data = b''
-
-    while len(data) < length:
-        piece = s.recv(length - len(data))
-        if not piece:
-            raise OSError('the node hung up')
-        data += piece
-
-    return data

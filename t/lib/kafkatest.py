@@ -250,6 +250,15 @@ http {{
         return [pid for pid in map(int, filter(str.isdigit, os.listdir('/proc')))
                 if pid != os.getpid() and self.log_path in open_files(pid)]
 
+    def kill_the_rest(self):
+        """Of a test that came to no good end."""
+
+        try:
+            self.stop()
+        finally:
+            for pid in self.processes():
+                os.kill(pid, signal.SIGKILL)
+
     def bad_lines(self):
         return [line for line in self.log().splitlines()
                 if BAD_LINE.search(line) and not self.of_killed(line)]
