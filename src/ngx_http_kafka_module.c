@@ -7,7 +7,7 @@
 #include <ngx_http_kafka_module.h>
 #include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_conf.h>
-#include <ngx_http_kafka_filter.h>
+#include <ngx_http_kafka_error_filter.h>
 #include <ngx_http_kafka_handler.h>
 #include <ngx_http_kafka_status.h>
 #include <ngx_http_kafka_variables.h>
@@ -160,7 +160,7 @@ ngx_http_kafka_postconfiguration(ngx_conf_t *cf)
         *h = ngx_http_kafka_status_log_handler;
     }
 
-    return ngx_http_kafka_filter_init(cf);
+    return ngx_http_kafka_error_filter_init(cf);
 }
 
 

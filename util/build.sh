@@ -74,7 +74,7 @@ state() {
     cksum <"$root/config"
     find "$source/auto" "$source/src" -type f -printf '%p %s %T@\n' |
         sort | cksum
-    (cd "$root/src" && ls)
+    (cd "$root/src" && ls -R)
 }
 
 objs=$build/objs

@@ -53,15 +53,16 @@ source=$(util/nginx-source.sh) || {
 }
 
 # nginx's headers need what its configure finds, which util/build.sh has run.
-headers=(-Isrc -I"$root/build/objs")
+headers=(-Isrc/{http,json,kafka,metrics} -I"$root/build/objs")
 for folder in core event event/modules os/unix http http/modules http/v2; do
     headers+=(-I"$source/src/$folder")
 done
 
 nginx=("$source"/src/core/ngx_{palloc,string}.c
        "$source/src/os/unix/ngx_alloc.c")
-module=(src/ngx_http_kafka_{lex,yajl,parse,batch}.c)
-uri=("$source/src/http/ngx_http_parse.c" src/ngx_http_kafka_route.c)
+module=(src/json/ngx_http_kafka_{lex,yajl}.c src/http/ngx_http_kafka_parse.c
+        src/kafka/ngx_http_kafka_batch.c)
+uri=("$source/src/http/ngx_http_parse.c" src/http/ngx_http_kafka_route.c)
 
 # As in util/sanitize.sh; and nginx calls functions by pointers of other types.
 fuzzer=(clang -g -O1 -fsanitize=fuzzer,address,undefined

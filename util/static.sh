@@ -36,15 +36,15 @@ configure() { # folder
 # Only what changed, so that make compiles nothing else.
 copy_module() { # folder
     local file
-    mkdir -p "$1/module/src"
-    for file in config src/*; do
+    mkdir -p "$1"/module/src/{http,json,kafka,metrics}
+    for file in config src/*.c src/*/*.[ch]; do
         cmp -s "$file" "$1/module/$file" || cp "$file" "$1/module/$file"
     done
 }
 
 build() {
     local key dir
-    key=$({ gcc --version; cat "$source/conf_flags" config; ls src; } | cksum)
+    key=$({ gcc --version; cat "$source/conf_flags" config; ls -R src; } | cksum)
     dir=$(basename "$source")
     dir=$cache/${dir/source/static}-${key%% *}
     exec 8>"$cache/nginx-static.lock"

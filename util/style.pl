@@ -18,7 +18,7 @@ my @files = @ARGV;
 
 if (!@files) {
     chdir dirname(__FILE__) . '/..' or die "chdir: $!\n";
-    @files = (glob('src/*.[ch]'), glob('t/mock/*.[ch]'));
+    @files = (glob('src/*.[ch]'), glob('src/*/*.[ch]'), glob('t/mock/*.[ch]'));
 }
 
 die "style.pl: no files to check\n" if !@files;

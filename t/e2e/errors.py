@@ -56,7 +56,7 @@ def text(expression):
 
 class Errors(unittest.TestCase):
     def setUp(self):
-        source = read('src/ngx_http_kafka_errors.c')
+        source = read('src/kafka/ngx_http_kafka_errors.c')
         macros = {name: text(value) for name, value in MACRO.findall(source)}
         self.entries = {
             name: (status, 'yes' if 'RETRIABLE' in flags else 'no',

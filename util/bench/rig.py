@@ -43,7 +43,7 @@ Load = collections.namedtuple('Load', 'size count connections')
 def defaults():
     """The properties that the module sets, as its source has them."""
 
-    with open(os.path.join(ROOT, 'src/ngx_http_kafka_conf.c'),
+    with open(os.path.join(ROOT, 'src/kafka/ngx_http_kafka_conf.c'),
               encoding='utf-8') as f:
         table = re.search(r'conf_defaults\[\] = \{(.*?)\{ NULL', f.read(),
                           re.S)

@@ -4,16 +4,16 @@
  */
 
 
-#include <ngx_http_kafka_delivery.h>
+#include <ngx_http_kafka_events.h>
 #include <sys/eventfd.h>
 
 
 /* reports served before the loop's other events have their turn */
-#define NGX_HTTP_KAFKA_DELIVERY_TURN     2000
+#define NGX_HTTP_KAFKA_EVENTS_TURN     2000
 
 /* milliseconds to wait at a time, as the process exits; with two queues */
-#define NGX_HTTP_KAFKA_DELIVERY_WAIT     1000
-#define NGX_HTTP_KAFKA_DELIVERY_SLICE    10
+#define NGX_HTTP_KAFKA_EVENTS_WAIT     1000
+#define NGX_HTTP_KAFKA_EVENTS_SLICE    10
 
 /* milliseconds for the reports that came before a deadline */
 #define NGX_HTTP_KAFKA_DRAIN             100
@@ -23,39 +23,39 @@
 #define NGX_HTTP_KAFKA_LOG_WINDOW        1000
 
 /* bytes for the text of a fatal error */
-#define NGX_HTTP_KAFKA_DELIVERY_FATAL    512
+#define NGX_HTTP_KAFKA_EVENTS_FATAL    512
 
 /* milliseconds before the same trouble is an error of its own again */
 #define NGX_HTTP_KAFKA_LOG_AGAIN         10000
 
 
-static void ngx_http_kafka_delivery_handler(ngx_event_t *rev);
-static ngx_uint_t ngx_http_kafka_delivery_drain(
+static void ngx_http_kafka_events_handler(ngx_event_t *rev);
+static ngx_uint_t ngx_http_kafka_events_drain(
     ngx_http_kafka_producer_t *producer, ngx_uint_t max);
-static rd_kafka_event_t *ngx_http_kafka_delivery_poll(
+static rd_kafka_event_t *ngx_http_kafka_events_poll(
     ngx_http_kafka_producer_t *producer, int timeout);
-static ngx_uint_t ngx_http_kafka_delivery_event(
+static ngx_uint_t ngx_http_kafka_events_event(
     ngx_http_kafka_producer_t *producer, rd_kafka_event_t *event);
-static ngx_uint_t ngx_http_kafka_delivery_reports(
+static ngx_uint_t ngx_http_kafka_events_reports(
     ngx_http_kafka_producer_t *producer, rd_kafka_event_t *event);
-static void ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
+static void ngx_http_kafka_events_error(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t *event);
-static void ngx_http_kafka_delivery_fatal(ngx_http_kafka_producer_t *producer);
-static void ngx_http_kafka_delivery_unreachable(
+static void ngx_http_kafka_events_fatal(ngx_http_kafka_producer_t *producer);
+static void ngx_http_kafka_events_unreachable(
     ngx_http_kafka_producer_t *producer, rd_kafka_resp_err_t err,
     const char *text);
-static ngx_uint_t ngx_http_kafka_delivery_trouble(
+static ngx_uint_t ngx_http_kafka_events_trouble(
     ngx_http_kafka_producer_t *producer, rd_kafka_resp_err_t err);
-static void ngx_http_kafka_delivery_log(ngx_http_kafka_producer_t *producer,
+static void ngx_http_kafka_events_log(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t *event);
-static ngx_uint_t ngx_http_kafka_delivery_may_log(
+static ngx_uint_t ngx_http_kafka_events_may_log(
     ngx_http_kafka_producer_t *producer);
-static void ngx_http_kafka_delivery_statistics(
+static void ngx_http_kafka_events_statistics(
     ngx_http_kafka_producer_t *producer, rd_kafka_event_t *event);
 
 
 ngx_int_t
-ngx_http_kafka_delivery_open(ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_events_open(ngx_http_kafka_producer_t *producer)
 {
     int                fd;
     ngx_int_t          event;
@@ -78,7 +78,7 @@ ngx_http_kafka_delivery_open(ngx_http_kafka_producer_t *producer)
 
     c->data = producer;
     c->log = ngx_cycle->log;
-    c->read->handler = ngx_http_kafka_delivery_handler;
+    c->read->handler = ngx_http_kafka_events_handler;
     c->read->log = c->log;
     c->write->log = c->log;
 
@@ -97,7 +97,7 @@ ngx_http_kafka_delivery_open(ngx_http_kafka_producer_t *producer)
 
 
 void
-ngx_http_kafka_delivery_add(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_events_add(ngx_http_kafka_producer_t *producer,
     rd_kafka_queue_t *queue)
 {
     uint64_t  payload;
@@ -114,14 +114,14 @@ ngx_http_kafka_delivery_add(ngx_http_kafka_producer_t *producer,
 
 
 void
-ngx_http_kafka_delivery_remove(rd_kafka_queue_t *queue)
+ngx_http_kafka_events_remove(rd_kafka_queue_t *queue)
 {
     rd_kafka_queue_io_event_enable(queue, -1, NULL, 0);
 }
 
 
 void
-ngx_http_kafka_delivery_close(ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_events_close(ngx_http_kafka_producer_t *producer)
 {
     ngx_close_connection(producer->connection);
     producer->connection = NULL;
@@ -129,7 +129,7 @@ ngx_http_kafka_delivery_close(ngx_http_kafka_producer_t *producer)
 
 
 void
-ngx_http_kafka_delivery_wait(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_events_wait(ngx_http_kafka_producer_t *producer,
     ngx_msec_t until)
 {
     ngx_msec_int_t     left, wait;
@@ -139,16 +139,16 @@ ngx_http_kafka_delivery_wait(ngx_http_kafka_producer_t *producer,
         ngx_time_update();
 
         left = (ngx_msec_int_t) (until - ngx_current_msec);
-        wait = producer->alone_queue ? NGX_HTTP_KAFKA_DELIVERY_SLICE
-                                     : NGX_HTTP_KAFKA_DELIVERY_WAIT;
+        wait = producer->alone_queue ? NGX_HTTP_KAFKA_EVENTS_SLICE
+                                     : NGX_HTTP_KAFKA_EVENTS_WAIT;
         wait = ngx_max(ngx_min(left, wait), 0);
 
-        event = ngx_http_kafka_delivery_poll(producer, (int) wait);
+        event = ngx_http_kafka_events_poll(producer, (int) wait);
 
         ngx_http_kafka_metrics_tick(&producer->metrics);
 
         if (event) {
-            (void) ngx_http_kafka_delivery_event(producer, event);
+            (void) ngx_http_kafka_events_event(producer, event);
         }
 
         /* past the time only what was reported before it is taken */
@@ -161,7 +161,7 @@ ngx_http_kafka_delivery_wait(ngx_http_kafka_producer_t *producer,
 
 
 static void
-ngx_http_kafka_delivery_handler(ngx_event_t *rev)
+ngx_http_kafka_events_handler(ngx_event_t *rev)
 {
     ssize_t                     n;
     uint64_t                    count;
@@ -189,8 +189,8 @@ ngx_http_kafka_delivery_handler(ngx_event_t *rev)
                       "read() from eventfd failed");
     }
 
-    if (ngx_http_kafka_delivery_drain(producer, NGX_HTTP_KAFKA_DELIVERY_TURN)
-        >= NGX_HTTP_KAFKA_DELIVERY_TURN)
+    if (ngx_http_kafka_events_drain(producer, NGX_HTTP_KAFKA_EVENTS_TURN)
+        >= NGX_HTTP_KAFKA_EVENTS_TURN)
     {
         ngx_post_event(rev, &ngx_posted_next_events);
     }
@@ -200,7 +200,7 @@ ngx_http_kafka_delivery_handler(ngx_event_t *rev)
 
 
 static ngx_uint_t
-ngx_http_kafka_delivery_drain(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_events_drain(ngx_http_kafka_producer_t *producer,
     ngx_uint_t max)
 {
     ngx_uint_t         n;
@@ -216,13 +216,13 @@ ngx_http_kafka_delivery_drain(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_metrics_tick(&producer->metrics);
 
     for (n = 0; n < max; /* void */) {
-        event = ngx_http_kafka_delivery_poll(producer, 0);
+        event = ngx_http_kafka_events_poll(producer, 0);
 
         if (event == NULL) {
             break;
         }
 
-        n += ngx_http_kafka_delivery_event(producer, event);
+        n += ngx_http_kafka_events_event(producer, event);
     }
 
     return n;
@@ -232,7 +232,7 @@ ngx_http_kafka_delivery_drain(ngx_http_kafka_producer_t *producer,
 /* waits, where it may, for the first queue alone */
 
 static rd_kafka_event_t *
-ngx_http_kafka_delivery_poll(ngx_http_kafka_producer_t *producer, int timeout)
+ngx_http_kafka_events_poll(ngx_http_kafka_producer_t *producer, int timeout)
 {
     rd_kafka_event_t  *event;
 
@@ -249,7 +249,7 @@ ngx_http_kafka_delivery_poll(ngx_http_kafka_producer_t *producer, int timeout)
 /* returns the work done, in reports */
 
 static ngx_uint_t
-ngx_http_kafka_delivery_event(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_events_event(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t *event)
 {
     ngx_uint_t  n;
@@ -259,19 +259,19 @@ ngx_http_kafka_delivery_event(ngx_http_kafka_producer_t *producer,
     switch (rd_kafka_event_type(event)) {
 
     case RD_KAFKA_EVENT_DR:
-        n = ngx_http_kafka_delivery_reports(producer, event);
+        n = ngx_http_kafka_events_reports(producer, event);
         break;
 
     case RD_KAFKA_EVENT_ERROR:
-        ngx_http_kafka_delivery_error(producer, event);
+        ngx_http_kafka_events_error(producer, event);
         break;
 
     case RD_KAFKA_EVENT_LOG:
-        ngx_http_kafka_delivery_log(producer, event);
+        ngx_http_kafka_events_log(producer, event);
         break;
 
     case RD_KAFKA_EVENT_STATS:
-        ngx_http_kafka_delivery_statistics(producer, event);
+        ngx_http_kafka_events_statistics(producer, event);
         break;
 
     default:
@@ -285,7 +285,7 @@ ngx_http_kafka_delivery_event(ngx_http_kafka_producer_t *producer,
 
 
 static ngx_uint_t
-ngx_http_kafka_delivery_reports(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_events_reports(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t *event)
 {
     ngx_uint_t                 n, known;
@@ -313,7 +313,7 @@ ngx_http_kafka_delivery_reports(ngx_http_kafka_producer_t *producer,
 
 
 static void
-ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_events_error(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t *event)
 {
     ngx_uint_t           level;
@@ -324,7 +324,7 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
     text = rd_kafka_event_error_string(event);
 
     if (rd_kafka_event_error_is_fatal(event)) {
-        ngx_http_kafka_delivery_fatal(producer);
+        ngx_http_kafka_events_fatal(producer);
         return;
     }
 
@@ -338,12 +338,12 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
         err = RD_KAFKA_RESP_ERR__SSL;
     }
 
-    ngx_http_kafka_delivery_unreachable(producer, err, text);
+    ngx_http_kafka_events_unreachable(producer, err, text);
 
-    level = ngx_http_kafka_delivery_trouble(producer, err) ? NGX_LOG_ERR
+    level = ngx_http_kafka_events_trouble(producer, err) ? NGX_LOG_ERR
                                                            : NGX_LOG_INFO;
 
-    if (ngx_http_kafka_delivery_may_log(producer)) {
+    if (ngx_http_kafka_events_may_log(producer)) {
         ngx_log_error(level, ngx_cycle->log, 0,
                       "kafka producer \"%V\": %s: %s", &producer->name,
                       rd_kafka_err2name(err), text);
@@ -354,9 +354,9 @@ ngx_http_kafka_delivery_error(ngx_http_kafka_producer_t *producer,
 /* of either client; the event itself says only that there is one */
 
 static void
-ngx_http_kafka_delivery_fatal(ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_events_fatal(ngx_http_kafka_producer_t *producer)
 {
-    char                 text[NGX_HTTP_KAFKA_DELIVERY_FATAL];
+    char                 text[NGX_HTTP_KAFKA_EVENTS_FATAL];
     ngx_uint_t           level;
     rd_kafka_resp_err_t  err;
 
@@ -382,7 +382,7 @@ ngx_http_kafka_delivery_fatal(ngx_http_kafka_producer_t *producer)
         producer->fatal_logged = ngx_current_msec;
     }
 
-    if (ngx_http_kafka_delivery_may_log(producer)) {
+    if (ngx_http_kafka_events_may_log(producer)) {
         ngx_log_error(level, ngx_cycle->log, 0,
                       "kafka producer \"%V\": fatal error %s: %s; its client "
                       "is replaced", &producer->name, rd_kafka_err2name(err),
@@ -399,7 +399,7 @@ ngx_http_kafka_delivery_fatal(ngx_http_kafka_producer_t *producer)
  */
 
 static void
-ngx_http_kafka_delivery_unreachable(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_events_unreachable(ngx_http_kafka_producer_t *producer,
     rd_kafka_resp_err_t err, const char *text)
 {
     u_char     *p, *last;
@@ -438,7 +438,7 @@ ngx_http_kafka_delivery_unreachable(ngx_http_kafka_producer_t *producer,
  */
 
 static ngx_uint_t
-ngx_http_kafka_delivery_trouble(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_events_trouble(ngx_http_kafka_producer_t *producer,
     rd_kafka_resp_err_t err)
 {
     if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
@@ -463,7 +463,7 @@ ngx_http_kafka_delivery_trouble(ngx_http_kafka_producer_t *producer,
 
 
 static void
-ngx_http_kafka_delivery_log(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_events_log(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t *event)
 {
     int          level;
@@ -486,13 +486,13 @@ ngx_http_kafka_delivery_log(ngx_http_kafka_producer_t *producer,
     level = ngx_max(level + 1, NGX_LOG_ERR);
 
     if (ngx_strcmp(facility, "SSLCERTVRFY") == 0
-        && !ngx_http_kafka_delivery_trouble(producer, RD_KAFKA_RESP_ERR__SSL))
+        && !ngx_http_kafka_events_trouble(producer, RD_KAFKA_RESP_ERR__SSL))
     {
         level = NGX_LOG_INFO;
     }
 
     if ((ngx_uint_t) level > ngx_cycle->log->log_level
-        || !ngx_http_kafka_delivery_may_log(producer))
+        || !ngx_http_kafka_events_may_log(producer))
     {
         return;
     }
@@ -506,7 +506,7 @@ ngx_http_kafka_delivery_log(ngx_http_kafka_producer_t *producer,
 /* brokers that stay away, or a debug setting, must not flood the log */
 
 static ngx_uint_t
-ngx_http_kafka_delivery_may_log(ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_events_may_log(ngx_http_kafka_producer_t *producer)
 {
     if (ngx_current_msec - producer->log_window >= NGX_HTTP_KAFKA_LOG_WINDOW) {
 
@@ -526,7 +526,7 @@ ngx_http_kafka_delivery_may_log(ngx_http_kafka_producer_t *producer)
 
 
 static void
-ngx_http_kafka_delivery_statistics(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_events_statistics(ngx_http_kafka_producer_t *producer,
     rd_kafka_event_t *event)
 {
     const char  *text;

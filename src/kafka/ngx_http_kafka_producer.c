@@ -5,9 +5,9 @@
 
 
 #include <ngx_http_kafka_producer.h>
-#include <ngx_http_kafka_again.h>
+#include <ngx_http_kafka_retry.h>
 #include <ngx_http_kafka_client.h>
-#include <ngx_http_kafka_delivery.h>
+#include <ngx_http_kafka_events.h>
 #include <ngx_http_kafka_errors.h>
 #include <ngx_http_kafka_outcome.h>
 #include <ngx_http_kafka_record.h>
@@ -137,7 +137,7 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
     }
 
     if (producer->connection == NULL
-        && ngx_http_kafka_delivery_open(producer) != NGX_OK)
+        && ngx_http_kafka_events_open(producer) != NGX_OK)
     {
         goto failed;
     }
@@ -156,7 +156,7 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
 
     producer->queue = rd_kafka_queue_get_main(producer->rk);
     (void) rd_kafka_set_log_queue(producer->rk, producer->queue);
-    ngx_http_kafka_delivery_add(producer, producer->queue);
+    ngx_http_kafka_events_add(producer, producer->queue);
 
     if (producer->opened) {
         ngx_http_kafka_metrics_rebuilt(&producer->metrics);
@@ -330,12 +330,12 @@ ngx_http_kafka_producer_timers(ngx_http_kafka_producer_t *producer)
 static void
 ngx_http_kafka_producer_queues(ngx_http_kafka_producer_t *producer)
 {
-    ngx_http_kafka_delivery_remove(producer->queue);
+    ngx_http_kafka_events_remove(producer->queue);
     rd_kafka_queue_destroy(producer->queue);
     producer->queue = NULL;
 
     if (producer->alone_queue) {
-        ngx_http_kafka_delivery_remove(producer->alone_queue);
+        ngx_http_kafka_events_remove(producer->alone_queue);
         rd_kafka_queue_destroy(producer->alone_queue);
         producer->alone_queue = NULL;
     }
@@ -565,7 +565,7 @@ ngx_http_kafka_producer_submit(ngx_event_t *ev)
         return;
     }
 
-    ngx_http_kafka_again_produce(producer);
+    ngx_http_kafka_retry_produce(producer);
 
     if (ngx_queue_empty(&producer->unsent)
         || ngx_http_kafka_producer_gather(producer))
@@ -850,8 +850,8 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
         ngx_http_kafka_producer_gap(producer, msg);
     }
 
-    if (ngx_http_kafka_again_take(producer, msg, persisted) == NGX_OK) {
-        ngx_http_kafka_again_produce(producer);
+    if (ngx_http_kafka_retry_take(producer, msg, persisted) == NGX_OK) {
+        ngx_http_kafka_retry_produce(producer);
         return;
     }
 
@@ -866,7 +866,7 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
 
     ngx_http_kafka_producer_settle(record->batch);
 
-    ngx_http_kafka_again_produce(producer);
+    ngx_http_kafka_retry_produce(producer);
 }
 
 
@@ -1348,7 +1348,7 @@ ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
         ngx_http_kafka_producer_flush(producer, until);
     }
 
-    ngx_http_kafka_again_fail(producer);
+    ngx_http_kafka_retry_fail(producer);
     ngx_http_kafka_producer_abort(producer);
 
     if (producer->submit.timer_set) {
@@ -1364,7 +1364,7 @@ ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
     }
 
     if (producer->connection) {
-        ngx_http_kafka_delivery_close(producer);
+        ngx_http_kafka_events_close(producer);
     }
 
     ngx_http_kafka_topics_close(&producer->topics, until);
@@ -1394,7 +1394,7 @@ ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
             ngx_http_kafka_producer_submit(&producer->submit);
         }
 
-        ngx_http_kafka_delivery_wait(producer, until);
+        ngx_http_kafka_events_wait(producer, until);
 
         if ((ngx_msec_int_t) (until - ngx_current_msec) <= 0) {
             break;
@@ -1413,7 +1413,7 @@ ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_producer_purge_all(producer, RD_KAFKA_PURGE_F_QUEUE
                                                 |RD_KAFKA_PURGE_F_INFLIGHT);
 
-    ngx_http_kafka_delivery_wait(producer, ngx_current_msec
+    ngx_http_kafka_events_wait(producer, ngx_current_msec
                                            + NGX_HTTP_KAFKA_PRODUCER_PURGE);
 }
 

@@ -4,8 +4,8 @@
  */
 
 
-#ifndef _NGX_HTTP_KAFKA_FILTER_H_INCLUDED_
-#define _NGX_HTTP_KAFKA_FILTER_H_INCLUDED_
+#ifndef _NGX_HTTP_KAFKA_ERROR_FILTER_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_ERROR_FILTER_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -18,14 +18,14 @@
  * Gives every error from a produce location its JSON body, whoever refused
  * the request: the module or nginx (401, 403, 413, 429 ...).
  */
-ngx_int_t ngx_http_kafka_filter_init(ngx_conf_t *cf);
+ngx_int_t ngx_http_kafka_error_filter_init(ngx_conf_t *cf);
 
 /*
  * The JSON text for an error of nginx's own, in the request's pool, into the
  * context.  NGX_ERROR when memory is out.
  */
-ngx_int_t ngx_http_kafka_filter_error(ngx_http_request_t *r,
+ngx_int_t ngx_http_kafka_error_filter_error(ngx_http_request_t *r,
     ngx_uint_t status, ngx_http_kafka_ctx_t *ctx);
 
 
-#endif /* _NGX_HTTP_KAFKA_FILTER_H_INCLUDED_ */
+#endif /* _NGX_HTTP_KAFKA_ERROR_FILTER_H_INCLUDED_ */

@@ -4,25 +4,25 @@
  */
 
 
-#include <ngx_http_kafka_again.h>
+#include <ngx_http_kafka_retry.h>
 #include <ngx_http_kafka_client.h>
-#include <ngx_http_kafka_delivery.h>
+#include <ngx_http_kafka_events.h>
 #include <ngx_http_kafka_errors.h>
 #include <ngx_http_kafka_record.h>
 
 
-static ngx_uint_t ngx_http_kafka_again_in_time(
+static ngx_uint_t ngx_http_kafka_retry_in_time(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
-static ngx_http_kafka_record_t *ngx_http_kafka_again_next(
+static ngx_http_kafka_record_t *ngx_http_kafka_retry_next(
     ngx_http_kafka_producer_t *producer);
-static rd_kafka_resp_err_t ngx_http_kafka_again_alone(
+static rd_kafka_resp_err_t ngx_http_kafka_retry_alone(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
-static rd_kafka_t *ngx_http_kafka_again_client(
+static rd_kafka_t *ngx_http_kafka_retry_client(
     ngx_http_kafka_producer_t *producer);
 
 
 ngx_int_t
-ngx_http_kafka_again_take(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_retry_take(ngx_http_kafka_producer_t *producer,
     const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted)
 {
     ngx_http_kafka_record_t  *record;
@@ -47,7 +47,7 @@ ngx_http_kafka_again_take(ngx_http_kafka_producer_t *producer,
                || msg->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE
                || producer->closing
                || ngx_http_kafka_producer_refused(producer)
-               || !ngx_http_kafka_again_in_time(producer, record->batch))
+               || !ngx_http_kafka_retry_in_time(producer, record->batch))
     {
         return NGX_DECLINED;
     }
@@ -64,7 +64,7 @@ ngx_http_kafka_again_take(ngx_http_kafka_producer_t *producer,
 /* librdkafka's clock will run anew, and must end before the batch's */
 
 static ngx_uint_t
-ngx_http_kafka_again_in_time(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_retry_in_time(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch)
 {
     ngx_msec_int_t  left;
@@ -81,7 +81,7 @@ ngx_http_kafka_again_in_time(ngx_http_kafka_producer_t *producer,
 
 
 void
-ngx_http_kafka_again_produce(ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_retry_produce(ngx_http_kafka_producer_t *producer)
 {
     ngx_uint_t                turn;
     rd_kafka_t               *rk;
@@ -100,7 +100,7 @@ ngx_http_kafka_again_produce(ngx_http_kafka_producer_t *producer)
         record = producer->again;
 
         if (record->alone) {
-            err = ngx_http_kafka_again_alone(producer, record);
+            err = ngx_http_kafka_retry_alone(producer, record);
             rk = producer->alone;
 
         } else {
@@ -116,7 +116,7 @@ ngx_http_kafka_again_produce(ngx_http_kafka_producer_t *producer)
             return;
         }
 
-        (void) ngx_http_kafka_again_next(producer);
+        (void) ngx_http_kafka_retry_next(producer);
 
         if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             producer->pending++;
@@ -139,12 +139,12 @@ ngx_http_kafka_again_produce(ngx_http_kafka_producer_t *producer)
 
 
 void
-ngx_http_kafka_again_fail(ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_retry_fail(ngx_http_kafka_producer_t *producer)
 {
     ngx_http_kafka_record_t  *record;
 
     while (producer->again) {
-        record = ngx_http_kafka_again_next(producer);
+        record = ngx_http_kafka_retry_next(producer);
 
         ngx_http_kafka_batch_fail(record, RD_KAFKA_RESP_ERR__DESTROY,
                                   RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
@@ -155,7 +155,7 @@ ngx_http_kafka_again_fail(ngx_http_kafka_producer_t *producer)
 
 
 static ngx_http_kafka_record_t *
-ngx_http_kafka_again_next(ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_retry_next(ngx_http_kafka_producer_t *producer)
 {
     ngx_http_kafka_record_t  *record;
 
@@ -171,14 +171,14 @@ ngx_http_kafka_again_next(ngx_http_kafka_producer_t *producer)
 
 
 static rd_kafka_resp_err_t
-ngx_http_kafka_again_alone(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_retry_alone(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t *record)
 {
     rd_kafka_t           *rk;
     rd_kafka_topic_t     *rkt;
     rd_kafka_resp_err_t   err;
 
-    rk = ngx_http_kafka_again_client(producer);
+    rk = ngx_http_kafka_retry_client(producer);
     if (rk == NULL) {
         return RD_KAFKA_RESP_ERR__STATE;
     }
@@ -198,7 +198,7 @@ ngx_http_kafka_again_alone(ngx_http_kafka_producer_t *producer,
 
 
 static rd_kafka_t *
-ngx_http_kafka_again_client(ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_retry_client(ngx_http_kafka_producer_t *producer)
 {
     char              errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
     rd_kafka_conf_t  *conf;
@@ -229,7 +229,7 @@ ngx_http_kafka_again_client(ngx_http_kafka_producer_t *producer)
 
     producer->alone_queue = rd_kafka_queue_get_main(producer->alone);
     (void) rd_kafka_set_log_queue(producer->alone, producer->alone_queue);
-    ngx_http_kafka_delivery_add(producer, producer->alone_queue);
+    ngx_http_kafka_events_add(producer, producer->alone_queue);
 
     return producer->alone;
 }

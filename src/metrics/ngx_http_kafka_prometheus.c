@@ -24,30 +24,30 @@ typedef struct {
 } ngx_http_kafka_prometheus_t;
 
 
-static void ngx_http_kafka_prometheus_workers(ngx_http_kafka_out_t *out,
+static void ngx_http_kafka_prometheus_workers(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot, size_t max_memory);
-static void ngx_http_kafka_prometheus_head(ngx_http_kafka_out_t *out,
+static void ngx_http_kafka_prometheus_head(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_prometheus_t *metric);
-static void ngx_http_kafka_prometheus_producers(ngx_http_kafka_out_t *out,
+static void ngx_http_kafka_prometheus_producers(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric);
-static void ngx_http_kafka_prometheus_codes(ngx_http_kafka_out_t *out,
+static void ngx_http_kafka_prometheus_codes(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric);
-static void ngx_http_kafka_prometheus_code(ngx_http_kafka_out_t *out,
+static void ngx_http_kafka_prometheus_code(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_prometheus_t *metric, ngx_str_t *producer,
     ngx_http_kafka_metrics_code_t *codes);
-static void ngx_http_kafka_prometheus_latency(ngx_http_kafka_out_t *out,
+static void ngx_http_kafka_prometheus_latency(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot);
-static void ngx_http_kafka_prometheus_histogram(ngx_http_kafka_out_t *out,
+static void ngx_http_kafka_prometheus_histogram(ngx_http_kafka_writer_t *out,
     const char *name, ngx_http_kafka_metrics_sum_t *sum);
-static void ngx_http_kafka_prometheus_topics(ngx_http_kafka_out_t *out,
+static void ngx_http_kafka_prometheus_topics(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric);
-static void ngx_http_kafka_prometheus_brokers(ngx_http_kafka_out_t *out,
+static void ngx_http_kafka_prometheus_brokers(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric);
-static void ngx_http_kafka_prometheus_broker(ngx_http_kafka_out_t *out,
+static void ngx_http_kafka_prometheus_broker(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_prometheus_t *metric, ngx_str_t *producer,
     ngx_http_kafka_metrics_broker_sum_t *broker);
 static ngx_int_t ngx_http_kafka_prometheus_label(ngx_pool_t *pool,
@@ -147,7 +147,7 @@ static ngx_http_kafka_prometheus_t  ngx_http_kafka_prometheus_per_broker[] = {
 
 
 void
-ngx_http_kafka_prometheus(ngx_http_kafka_out_t *out,
+ngx_http_kafka_prometheus(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot, size_t max_memory)
 {
     ngx_uint_t                            i, k;
@@ -209,7 +209,7 @@ ngx_http_kafka_prometheus(ngx_http_kafka_out_t *out,
 
 
 static void
-ngx_http_kafka_prometheus_workers(ngx_http_kafka_out_t *out,
+ngx_http_kafka_prometheus_workers(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot, size_t max_memory)
 {
     size_t                                held, most;
@@ -225,7 +225,7 @@ ngx_http_kafka_prometheus_workers(ngx_http_kafka_out_t *out,
         most = ngx_max(most, worker[i].held);
     }
 
-    ngx_http_kafka_out(out,
+    ngx_http_kafka_write(out,
         "# HELP kafka_memory_bytes Memory that requests hold, about.\n"
         "# TYPE kafka_memory_bytes gauge\n"
         "kafka_memory_bytes %uz\n"
@@ -240,16 +240,16 @@ ngx_http_kafka_prometheus_workers(ngx_http_kafka_out_t *out,
 
 
 static void
-ngx_http_kafka_prometheus_head(ngx_http_kafka_out_t *out,
+ngx_http_kafka_prometheus_head(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_prometheus_t *metric)
 {
-    ngx_http_kafka_out(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name,
-                       metric->help, metric->name, metric->type);
+    ngx_http_kafka_write(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name,
+                         metric->help, metric->name, metric->type);
 }
 
 
 static void
-ngx_http_kafka_prometheus_producers(ngx_http_kafka_out_t *out,
+ngx_http_kafka_prometheus_producers(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric)
 {
@@ -266,8 +266,8 @@ ngx_http_kafka_prometheus_producers(ngx_http_kafka_out_t *out,
             continue;
         }
 
-        ngx_http_kafka_out(out, "%s{producer=\"%V\"} %uL\n", metric->name,
-                           &sum[i].name,
+        ngx_http_kafka_write(out, "%s{producer=\"%V\"} %uL\n", metric->name,
+                             &sum[i].name,
                            *(uint64_t *) ((u_char *) &sum[i]
                                           + metric->offset));
     }
@@ -275,7 +275,7 @@ ngx_http_kafka_prometheus_producers(ngx_http_kafka_out_t *out,
 
 
 static void
-ngx_http_kafka_prometheus_codes(ngx_http_kafka_out_t *out,
+ngx_http_kafka_prometheus_codes(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric)
 {
@@ -302,7 +302,7 @@ ngx_http_kafka_prometheus_codes(ngx_http_kafka_out_t *out,
 
 
 static void
-ngx_http_kafka_prometheus_code(ngx_http_kafka_out_t *out,
+ngx_http_kafka_prometheus_code(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_prometheus_t *metric, ngx_str_t *producer,
     ngx_http_kafka_metrics_code_t *codes)
 {
@@ -314,27 +314,28 @@ ngx_http_kafka_prometheus_code(ngx_http_kafka_out_t *out,
             continue;
         }
 
-        ngx_http_kafka_out(out, "%s{producer=\"%V\",", metric->name, producer);
+        ngx_http_kafka_write(out, "%s{producer=\"%V\",", metric->name,
+                             producer);
 
         if (metric->kind == NGX_HTTP_KAFKA_PROMETHEUS_ERROR) {
-            ngx_http_kafka_out(out, "code=\"%s",
-                               i == NGX_HTTP_KAFKA_METRICS_CODES - 1
-                               ? "other" : rd_kafka_err2name(codes[i].code));
+            ngx_http_kafka_write(out, "code=\"%s",
+                                 i == NGX_HTTP_KAFKA_METRICS_CODES - 1
+                                 ? "other" : rd_kafka_err2name(codes[i].code));
 
         } else if (i == NGX_HTTP_KAFKA_METRICS_CODES - 1) {
-            ngx_http_kafka_out(out, "status=\"other");
+            ngx_http_kafka_write(out, "status=\"other");
 
         } else {
-            ngx_http_kafka_out(out, "status=\"%L", codes[i].code);
+            ngx_http_kafka_write(out, "status=\"%L", codes[i].code);
         }
 
-        ngx_http_kafka_out(out, "\"} %uL\n", codes[i].n);
+        ngx_http_kafka_write(out, "\"} %uL\n", codes[i].n);
     }
 }
 
 
 static void
-ngx_http_kafka_prometheus_latency(ngx_http_kafka_out_t *out,
+ngx_http_kafka_prometheus_latency(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot)
 {
     ngx_uint_t                     i;
@@ -362,7 +363,7 @@ ngx_http_kafka_prometheus_latency(ngx_http_kafka_out_t *out,
 /* the count is the sum of what was read: it fits, whatever is written now */
 
 static void
-ngx_http_kafka_prometheus_histogram(ngx_http_kafka_out_t *out,
+ngx_http_kafka_prometheus_histogram(ngx_http_kafka_writer_t *out,
     const char *name, ngx_http_kafka_metrics_sum_t *sum)
 {
     uint64_t    n;
@@ -373,25 +374,25 @@ ngx_http_kafka_prometheus_histogram(ngx_http_kafka_out_t *out,
     for (i = 0; i < NGX_HTTP_KAFKA_METRICS_BUCKETS; i++) {
         n += sum->counters.latency[i];
 
-        ngx_http_kafka_out(out, "%s_bucket{producer=\"%V\",le=\"%s\"} %uL\n",
-                           name, &sum->name, ngx_http_kafka_metrics_seconds[i],
-                           n);
+        ngx_http_kafka_write(out, "%s_bucket{producer=\"%V\",le=\"%s\"} %uL\n",
+                             name, &sum->name,
+                             ngx_http_kafka_metrics_seconds[i], n);
     }
 
     n += sum->counters.latency[i];
 
-    ngx_http_kafka_out(out, "%s_bucket{producer=\"%V\",le=\"+Inf\"} %uL\n"
-                       "%s_sum{producer=\"%V\"} %uL.%06uL\n"
-                       "%s_count{producer=\"%V\"} %uL\n",
-                       name, &sum->name, n,
-                       name, &sum->name, sum->counters.latency_sum / 1000000,
-                       sum->counters.latency_sum % 1000000,
-                       name, &sum->name, n);
+    ngx_http_kafka_write(out, "%s_bucket{producer=\"%V\",le=\"+Inf\"} %uL\n"
+                         "%s_sum{producer=\"%V\"} %uL.%06uL\n"
+                         "%s_count{producer=\"%V\"} %uL\n",
+                         name, &sum->name, n,
+                         name, &sum->name, sum->counters.latency_sum / 1000000,
+                         sum->counters.latency_sum % 1000000,
+                         name, &sum->name, n);
 }
 
 
 static void
-ngx_http_kafka_prometheus_topics(ngx_http_kafka_out_t *out,
+ngx_http_kafka_prometheus_topics(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric)
 {
@@ -425,15 +426,15 @@ ngx_http_kafka_prometheus_topics(ngx_http_kafka_out_t *out,
                 continue;
             }
 
-            ngx_http_kafka_out(out, "%s{producer=\"%V\",topic=\"%V\"} %uL\n",
-                               metric->name, &sum[i].name, &name, n);
+            ngx_http_kafka_write(out, "%s{producer=\"%V\",topic=\"%V\"} %uL\n",
+                                 metric->name, &sum[i].name, &name, n);
         }
     }
 }
 
 
 static void
-ngx_http_kafka_prometheus_brokers(ngx_http_kafka_out_t *out,
+ngx_http_kafka_prometheus_brokers(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric)
 {
@@ -462,7 +463,7 @@ ngx_http_kafka_prometheus_brokers(ngx_http_kafka_out_t *out,
 
 
 static void
-ngx_http_kafka_prometheus_broker(ngx_http_kafka_out_t *out,
+ngx_http_kafka_prometheus_broker(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_prometheus_t *metric, ngx_str_t *producer,
     ngx_http_kafka_metrics_broker_sum_t *broker)
 {
@@ -482,19 +483,19 @@ ngx_http_kafka_prometheus_broker(ngx_http_kafka_out_t *out,
         return;
     }
 
-    ngx_http_kafka_out(out, "%s{producer=\"%V\",broker=\"%V\",node_id=\"",
-                       metric->name, producer, &broker->name);
+    ngx_http_kafka_write(out, "%s{producer=\"%V\",broker=\"%V\",node_id=\"",
+                         metric->name, producer, &broker->name);
 
     if (broker->id >= 0) {
-        ngx_http_kafka_out(out, "%L", broker->id);
+        ngx_http_kafka_write(out, "%L", broker->id);
     }
 
     if (metric->kind == NGX_HTTP_KAFKA_PROMETHEUS_SECONDS) {
-        ngx_http_kafka_out(out, "\"} %uL.%06uL\n", n / 1000000, n % 1000000);
+        ngx_http_kafka_write(out, "\"} %uL.%06uL\n", n / 1000000, n % 1000000);
         return;
     }
 
-    ngx_http_kafka_out(out, "\"} %uL\n", n);
+    ngx_http_kafka_write(out, "\"} %uL\n", n);
 }
 
 

@@ -4,8 +4,8 @@
  */
 
 
-#ifndef _NGX_HTTP_KAFKA_AGAIN_H_INCLUDED_
-#define _NGX_HTTP_KAFKA_AGAIN_H_INCLUDED_
+#ifndef _NGX_HTTP_KAFKA_RETRY_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_RETRY_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -25,14 +25,14 @@
  * NGX_OK: the report is not the last one, its record waits to be produced
  * again; NGX_DECLINED: it is.
  */
-ngx_int_t ngx_http_kafka_again_take(ngx_http_kafka_producer_t *producer,
+ngx_int_t ngx_http_kafka_retry_take(ngx_http_kafka_producer_t *producer,
     const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted);
 
 /* produces those that wait, in their order, as many as there is room for */
-void ngx_http_kafka_again_produce(ngx_http_kafka_producer_t *producer);
+void ngx_http_kafka_retry_produce(ngx_http_kafka_producer_t *producer);
 
 /* those that wait will not be produced */
-void ngx_http_kafka_again_fail(ngx_http_kafka_producer_t *producer);
+void ngx_http_kafka_retry_fail(ngx_http_kafka_producer_t *producer);
 
 
-#endif /* _NGX_HTTP_KAFKA_AGAIN_H_INCLUDED_ */
+#endif /* _NGX_HTTP_KAFKA_RETRY_H_INCLUDED_ */

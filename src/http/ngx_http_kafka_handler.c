@@ -5,7 +5,7 @@
 
 
 #include <ngx_http_kafka_handler.h>
-#include <ngx_http_kafka_filter.h>
+#include <ngx_http_kafka_error_filter.h>
 #include <ngx_http_kafka_cache.h>
 #include <ngx_http_kafka_headers.h>
 #include <ngx_http_kafka_module.h>
@@ -859,7 +859,7 @@ ngx_http_kafka_handler_end(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
     }
 
     if (ctx->error.len == 0
-        && ngx_http_kafka_filter_error(r, rc, ctx) != NGX_OK)
+        && ngx_http_kafka_error_filter_error(r, rc, ctx) != NGX_OK)
     {
         return rc;
     }

@@ -4,7 +4,7 @@
  */
 
 
-#include <ngx_http_kafka_filter.h>
+#include <ngx_http_kafka_error_filter.h>
 #include <ngx_http_kafka_module.h>
 #include <ngx_http_kafka_response.h>
 
@@ -12,7 +12,7 @@
 typedef struct {
     ngx_uint_t                   status;
     ngx_str_t                    text;
-} ngx_http_kafka_filter_text_t;
+} ngx_http_kafka_error_text_t;
 
 
 static ngx_int_t ngx_http_kafka_header_filter(ngx_http_request_t *r);
@@ -24,7 +24,7 @@ static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
 
 
-static ngx_http_kafka_filter_text_t  ngx_http_kafka_filter_texts[] = {
+static ngx_http_kafka_error_text_t  ngx_http_kafka_error_texts[] = {
     { NGX_HTTP_BAD_REQUEST, ngx_string("bad request") },
     { NGX_HTTP_UNAUTHORIZED, ngx_string("credentials are missing or wrong") },
     { NGX_HTTP_FORBIDDEN, ngx_string("access is forbidden") },
@@ -40,7 +40,7 @@ static ngx_http_kafka_filter_text_t  ngx_http_kafka_filter_texts[] = {
 
 
 ngx_int_t
-ngx_http_kafka_filter_init(ngx_conf_t *cf)
+ngx_http_kafka_error_filter_init(ngx_conf_t *cf)
 {
     ngx_http_next_header_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = ngx_http_kafka_header_filter;
@@ -80,7 +80,7 @@ ngx_http_kafka_header_filter(ngx_http_request_t *r)
     /* nginx can make it another error, if an error_page leads nowhere */
 
     if ((ctx->error.len == 0 || ctx->error_status != r->headers_out.status)
-        && ngx_http_kafka_filter_error(r, r->headers_out.status, ctx)
+        && ngx_http_kafka_error_filter_error(r, r->headers_out.status, ctx)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -146,12 +146,12 @@ ngx_http_kafka_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 
 ngx_int_t
-ngx_http_kafka_filter_error(ngx_http_request_t *r, ngx_uint_t status,
+ngx_http_kafka_error_filter_error(ngx_http_request_t *r, ngx_uint_t status,
     ngx_http_kafka_ctx_t *ctx)
 {
-    ngx_http_kafka_filter_text_t  *text;
+    ngx_http_kafka_error_text_t  *text;
 
-    for (text = ngx_http_kafka_filter_texts; text->status; text++) {
+    for (text = ngx_http_kafka_error_texts; text->status; text++) {
         if (text->status == status) {
             break;
         }

@@ -11,11 +11,11 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http_kafka_metrics.h>
-#include <ngx_http_kafka_out.h>
+#include <ngx_http_kafka_writer.h>
 
 
 /* what the workers have counted, as Prometheus's text, version 0.0.4 */
-void ngx_http_kafka_prometheus(ngx_http_kafka_out_t *out,
+void ngx_http_kafka_prometheus(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_metrics_snapshot_t *snapshot, size_t max_memory);
 
 

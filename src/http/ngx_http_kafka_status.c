@@ -6,7 +6,7 @@
 
 #include <ngx_http_kafka_status.h>
 #include <ngx_http_kafka_headers.h>
-#include <ngx_http_kafka_json.h>
+#include <ngx_http_kafka_metrics_json.h>
 #include <ngx_http_kafka_module.h>
 #include <ngx_http_kafka_prometheus.h>
 #include <ngx_http_kafka_variables.h>
@@ -16,7 +16,7 @@ static ngx_int_t ngx_http_kafka_status_begin(ngx_http_request_t *r);
 static const char *ngx_http_kafka_status_reason(
     ngx_http_kafka_producer_t *producer, ngx_int_t rc);
 static ngx_int_t ngx_http_kafka_status_send(ngx_http_request_t *r,
-    ngx_uint_t status, ngx_str_t *type, ngx_http_kafka_out_t *out);
+    ngx_uint_t status, ngx_str_t *type, ngx_http_kafka_writer_t *out);
 
 
 static ngx_str_t  ngx_http_kafka_status_json = ngx_string("application/json");
@@ -29,7 +29,7 @@ ngx_http_kafka_status_handler(ngx_http_request_t *r)
 {
     ngx_int_t                           rc;
     ngx_uint_t                          i;
-    ngx_http_kafka_out_t                out;
+    ngx_http_kafka_writer_t                out;
     ngx_http_kafka_loc_conf_t          *klcf;
     ngx_http_kafka_main_conf_t         *kmcf;
     ngx_http_kafka_producer_t         **producer;
@@ -55,7 +55,7 @@ ngx_http_kafka_status_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_kafka_out_init(&out, r->pool);
+    ngx_http_kafka_writer_init(&out, r->pool);
 
     if (klcf->status == NGX_HTTP_KAFKA_STATUS_PROMETHEUS) {
         ngx_http_kafka_prometheus(&out, &snapshot, kmcf->max_memory);
@@ -65,7 +65,7 @@ ngx_http_kafka_status_handler(ngx_http_request_t *r)
                                           &out);
     }
 
-    ngx_http_kafka_json(&out, &snapshot, kmcf->max_memory);
+    ngx_http_kafka_metrics_json(&out, &snapshot, kmcf->max_memory);
 
     return ngx_http_kafka_status_send(r, NGX_HTTP_OK,
                                       &ngx_http_kafka_status_json, &out);
@@ -77,7 +77,7 @@ ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;
     ngx_uint_t                  status;
-    ngx_http_kafka_out_t        out;
+    ngx_http_kafka_writer_t        out;
     ngx_http_kafka_loc_conf_t  *klcf;
     ngx_http_kafka_producer_t  *producer;
 
@@ -104,31 +104,31 @@ ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
                                    producer->opened);
     }
 
-    ngx_http_kafka_out_init(&out, r->pool);
+    ngx_http_kafka_writer_init(&out, r->pool);
 
     if (rc == NGX_OK) {
         status = NGX_HTTP_OK;
-        ngx_http_kafka_out(&out, "{\"status\":\"up\",\"producer\":");
-        ngx_http_kafka_json_string(&out, &producer->name);
+        ngx_http_kafka_write(&out, "{\"status\":\"up\",\"producer\":");
+        ngx_http_kafka_write_string(&out, &producer->name);
 
     } else {
         status = NGX_HTTP_SERVICE_UNAVAILABLE;
-        ngx_http_kafka_out(&out, "{\"status\":\"down\",\"producer\":");
-        ngx_http_kafka_json_string(&out, &producer->name);
-        ngx_http_kafka_out(&out, ",\"reason\":\"%s\"",
-                           ngx_http_kafka_status_reason(producer, rc));
+        ngx_http_kafka_write(&out, "{\"status\":\"down\",\"producer\":");
+        ngx_http_kafka_write_string(&out, &producer->name);
+        ngx_http_kafka_write(&out, ",\"reason\":\"%s\"",
+                             ngx_http_kafka_status_reason(producer, rc));
 
         if (rc == NGX_ABORT) {
-            ngx_http_kafka_out(&out, ",\"code\":\"%s\"",
-                               rd_kafka_err2name(producer->fatal));
+            ngx_http_kafka_write(&out, ",\"code\":\"%s\"",
+                                 rd_kafka_err2name(producer->fatal));
 
         } else if (rc != NGX_ERROR && producer->trouble) {
-            ngx_http_kafka_out(&out, ",\"code\":\"%s\"",
-                               rd_kafka_err2name(producer->trouble));
+            ngx_http_kafka_write(&out, ",\"code\":\"%s\"",
+                                 rd_kafka_err2name(producer->trouble));
         }
     }
 
-    ngx_http_kafka_out(&out, "}");
+    ngx_http_kafka_write(&out, "}");
 
     return ngx_http_kafka_status_send(r, status, &ngx_http_kafka_status_json,
                                       &out);
@@ -175,7 +175,7 @@ ngx_http_kafka_status_begin(ngx_http_request_t *r)
 
 static ngx_int_t
 ngx_http_kafka_status_send(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *type, ngx_http_kafka_out_t *out)
+    ngx_str_t *type, ngx_http_kafka_writer_t *out)
 {
     ngx_int_t  rc;
 

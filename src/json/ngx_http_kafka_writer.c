@@ -4,20 +4,20 @@
  */
 
 
-#include <ngx_http_kafka_out.h>
+#include <ngx_http_kafka_writer.h>
 
 
-#define NGX_HTTP_KAFKA_OUT_BUFFER  8192
+#define NGX_HTTP_KAFKA_WRITER_BUFFER  8192
 
 
-static ngx_int_t ngx_http_kafka_out_buffer(ngx_http_kafka_out_t *out,
+static ngx_int_t ngx_http_kafka_writer_buffer(ngx_http_kafka_writer_t *out,
     size_t size);
 
 
 void
-ngx_http_kafka_out_init(ngx_http_kafka_out_t *out, ngx_pool_t *pool)
+ngx_http_kafka_writer_init(ngx_http_kafka_writer_t *out, ngx_pool_t *pool)
 {
-    ngx_memzero(out, sizeof(ngx_http_kafka_out_t));
+    ngx_memzero(out, sizeof(ngx_http_kafka_writer_t));
 
     out->pool = pool;
     out->last = &out->first;
@@ -25,13 +25,13 @@ ngx_http_kafka_out_init(ngx_http_kafka_out_t *out, ngx_pool_t *pool)
 
 
 void
-ngx_http_kafka_out(ngx_http_kafka_out_t *out, const char *fmt, ...)
+ngx_http_kafka_write(ngx_http_kafka_writer_t *out, const char *fmt, ...)
 {
     size_t    size;
     u_char   *p;
     va_list   args;
 
-    size = NGX_HTTP_KAFKA_OUT_BUFFER;
+    size = NGX_HTTP_KAFKA_WRITER_BUFFER;
 
     while (!out->failed) {
 
@@ -49,7 +49,7 @@ ngx_http_kafka_out(ngx_http_kafka_out_t *out, const char *fmt, ...)
 
         /* full, or too small even when it was empty */
 
-        if (ngx_http_kafka_out_buffer(out, size) != NGX_OK) {
+        if (ngx_http_kafka_writer_buffer(out, size) != NGX_OK) {
             out->failed = 1;
         }
 
@@ -59,7 +59,7 @@ ngx_http_kafka_out(ngx_http_kafka_out_t *out, const char *fmt, ...)
 
 
 static ngx_int_t
-ngx_http_kafka_out_buffer(ngx_http_kafka_out_t *out, size_t size)
+ngx_http_kafka_writer_buffer(ngx_http_kafka_writer_t *out, size_t size)
 {
     ngx_chain_t  *cl;
 

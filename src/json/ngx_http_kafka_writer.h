@@ -4,8 +4,8 @@
  */
 
 
-#ifndef _NGX_HTTP_KAFKA_OUT_H_INCLUDED_
-#define _NGX_HTTP_KAFKA_OUT_H_INCLUDED_
+#ifndef _NGX_HTTP_KAFKA_WRITER_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_WRITER_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -21,13 +21,13 @@ typedef struct {
     ngx_buf_t                   *buf;
     off_t                        size;
     unsigned                     failed:1;   /* memory is out */
-} ngx_http_kafka_out_t;
+} ngx_http_kafka_writer_t;
 
 
-void ngx_http_kafka_out_init(ngx_http_kafka_out_t *out, ngx_pool_t *pool);
+void ngx_http_kafka_writer_init(ngx_http_kafka_writer_t *out, ngx_pool_t *pool);
 
 /* adds text as ngx_sprintf() makes it */
-void ngx_http_kafka_out(ngx_http_kafka_out_t *out, const char *fmt, ...);
+void ngx_http_kafka_write(ngx_http_kafka_writer_t *out, const char *fmt, ...);
 
 
-#endif /* _NGX_HTTP_KAFKA_OUT_H_INCLUDED_ */
+#endif /* _NGX_HTTP_KAFKA_WRITER_H_INCLUDED_ */
