@@ -29,6 +29,8 @@ static char *ngx_http_kafka_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_kafka_producer_directive(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+static ngx_http_kafka_producer_t *ngx_http_kafka_find_producer(ngx_conf_t *cf,
+    ngx_http_kafka_main_conf_t *kmcf, ngx_str_t *name);
 static ngx_uint_t ngx_http_kafka_utf8(ngx_str_t *text);
 static char *ngx_http_kafka_produce_directive(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
@@ -190,11 +192,12 @@ ngx_http_kafka_create_main_conf(ngx_conf_t *cf)
 
 
 static char *
-ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *conf)
+ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *main_conf)
 {
-    ngx_http_kafka_main_conf_t  *kmcf = conf;
+    ngx_http_kafka_main_conf_t *kmcf = main_conf;
 
     ngx_uint_t                   i;
+    ngx_http_kafka_conf_t       *conf;
     ngx_http_kafka_producer_t  **producer;
 
     ngx_conf_init_msec_value(kmcf->shutdown_timeout,
@@ -221,17 +224,18 @@ ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *conf)
 
     for (i = 0; i < kmcf->producers.nelts; i++) {
 
-        if (producer[i]->conf == NULL) {
+        conf = producer[i]->conf;
+
+        if (conf->properties == NULL) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "unknown kafka producer \"%V\" in %s:%ui",
-                          &producer[i]->name, producer[i]->file,
-                          producer[i]->line);
+                          &conf->name, conf->file, conf->line);
             return NGX_CONF_ERROR;
         }
 
         producer[i]->metrics.zone = kmcf->zone;
 
-        if (ngx_http_kafka_conf_health(cf, producer[i]) != NGX_CONF_OK) {
+        if (ngx_http_kafka_conf_health(cf, conf) != NGX_CONF_OK) {
             return NGX_CONF_ERROR;
         }
     }
@@ -302,12 +306,50 @@ ngx_http_kafka_producer_directive(ngx_conf_t *cf, ngx_command_t *cmd,
         return "has a name that is not UTF-8";
     }
 
-    producer = ngx_http_kafka_conf_producer(cf, &kmcf->producers, &value[1]);
+    producer = ngx_http_kafka_find_producer(cf, kmcf, &value[1]);
     if (producer == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_kafka_conf_block(cf, producer);
+    return ngx_http_kafka_conf_block(cf, producer->conf);
+}
+
+
+/* added where it is new, for it may be named before it is defined */
+
+static ngx_http_kafka_producer_t *
+ngx_http_kafka_find_producer(ngx_conf_t *cf, ngx_http_kafka_main_conf_t *kmcf,
+    ngx_str_t *name)
+{
+    ngx_uint_t                   i;
+    ngx_http_kafka_conf_t       *conf;
+    ngx_http_kafka_producer_t  **p;
+
+    p = kmcf->producers.elts;
+
+    for (i = 0; i < kmcf->producers.nelts; i++) {
+        conf = p[i]->conf;
+
+        if (conf->name.len == name->len
+            && ngx_strncmp(conf->name.data, name->data, name->len) == 0)
+        {
+            return p[i];
+        }
+    }
+
+    p = ngx_array_push(&kmcf->producers);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    conf = ngx_http_kafka_conf_create(cf, name);
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    *p = ngx_http_kafka_producer_create(cf->pool, conf);
+
+    return *p;
 }
 
 
@@ -372,8 +414,7 @@ ngx_http_kafka_produce_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
 
-    klcf->producer = ngx_http_kafka_conf_producer(cf, &kmcf->producers,
-                                                  &value[1]);
+    klcf->producer = ngx_http_kafka_find_producer(cf, kmcf, &value[1]);
     if (klcf->producer == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -439,14 +480,13 @@ ngx_http_kafka_health_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
 
-    klcf->health = ngx_http_kafka_conf_producer(cf, &kmcf->producers,
-                                                &value[1]);
+    klcf->health = ngx_http_kafka_find_producer(cf, kmcf, &value[1]);
     if (klcf->health == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    klcf->health->health_file = cf->conf_file->file.name.data;
-    klcf->health->health_line = cf->conf_file->line;
+    klcf->health->conf->health_file = cf->conf_file->file.name.data;
+    klcf->health->conf->health_line = cf->conf_file->line;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_kafka_status_health_handler;

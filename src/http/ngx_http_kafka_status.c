@@ -46,7 +46,8 @@ ngx_http_kafka_status_handler(ngx_http_request_t *r)
     producer = kmcf->producers.elts;
 
     for (i = 0; i < kmcf->producers.nelts; i++) {
-        ngx_http_kafka_metrics_open(&producer[i]->metrics, &producer[i]->name);
+        ngx_http_kafka_metrics_open(&producer[i]->metrics,
+                                    &producer[i]->conf->name);
     }
 
     if (ngx_http_kafka_metrics_read(kmcf->zone, r->pool, &snapshot)
@@ -109,12 +110,12 @@ ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
     if (rc == NGX_OK) {
         status = NGX_HTTP_OK;
         ngx_http_kafka_write(&out, "{\"status\":\"up\",\"producer\":");
-        ngx_http_kafka_write_string(&out, &producer->name);
+        ngx_http_kafka_write_string(&out, &producer->conf->name);
 
     } else {
         status = NGX_HTTP_SERVICE_UNAVAILABLE;
         ngx_http_kafka_write(&out, "{\"status\":\"down\",\"producer\":");
-        ngx_http_kafka_write_string(&out, &producer->name);
+        ngx_http_kafka_write_string(&out, &producer->conf->name);
         ngx_http_kafka_write(&out, ",\"reason\":\"%s\"",
                              ngx_http_kafka_status_reason(producer, rc));
 
@@ -226,7 +227,7 @@ ngx_http_kafka_status_log_handler(ngx_http_request_t *r)
 
     status = r->err_status ? r->err_status : r->headers_out.status;
 
-    ngx_http_kafka_metrics_open(&producer->metrics, &producer->name);
+    ngx_http_kafka_metrics_open(&producer->metrics, &producer->conf->name);
     ngx_http_kafka_metrics_request(&producer->metrics, status);
 
     return NGX_OK;

@@ -40,7 +40,7 @@ typedef struct {
 } ngx_http_kafka_conf_default_t;
 
 
-static rd_kafka_conf_t *ngx_http_kafka_conf_create(ngx_conf_t *cf);
+static rd_kafka_conf_t *ngx_http_kafka_conf_properties(ngx_conf_t *cf);
 static void ngx_http_kafka_conf_cleanup(void *data);
 static char *ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
@@ -56,12 +56,12 @@ static ngx_uint_t ngx_http_kafka_conf_names_file(ngx_str_t *name,
 static ngx_int_t ngx_http_kafka_conf_read_file(ngx_conf_t *cf,
     ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name, ngx_str_t *value);
 static ngx_int_t ngx_http_kafka_conf_mock(ngx_conf_t *cf,
-    ngx_http_kafka_producer_t *producer, ngx_http_kafka_conf_ctx_t *ctx);
+    ngx_http_kafka_conf_t *conf, ngx_http_kafka_conf_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_conf_number(rd_kafka_conf_t *conf,
     const char *name);
 static ngx_msec_t ngx_http_kafka_conf_backoff(rd_kafka_conf_t *conf);
 static char *ngx_http_kafka_conf_check(ngx_conf_t *cf,
-    ngx_http_kafka_producer_t *producer, ngx_http_kafka_conf_ctx_t *ctx);
+    ngx_http_kafka_conf_t *conf, ngx_http_kafka_conf_ctx_t *ctx);
 static ngx_uint_t ngx_http_kafka_conf_true(rd_kafka_conf_t *conf,
     const char *name);
 
@@ -115,60 +115,41 @@ static ngx_http_kafka_conf_refused_t  ngx_http_kafka_conf_refused[] = {
 };
 
 
-ngx_http_kafka_producer_t *
-ngx_http_kafka_conf_producer(ngx_conf_t *cf, ngx_array_t *producers,
-    ngx_str_t *name)
+ngx_http_kafka_conf_t *
+ngx_http_kafka_conf_create(ngx_conf_t *cf, ngx_str_t *name)
 {
-    ngx_uint_t                   i;
-    ngx_http_kafka_producer_t   *producer, **p;
+    ngx_http_kafka_conf_t  *conf;
 
-    p = producers->elts;
-
-    for (i = 0; i < producers->nelts; i++) {
-        if (p[i]->name.len == name->len
-            && ngx_strncmp(p[i]->name.data, name->data, name->len) == 0)
-        {
-            return p[i];
-        }
-    }
-
-    producer = ngx_pcalloc(cf->pool, sizeof(ngx_http_kafka_producer_t));
-    if (producer == NULL) {
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_kafka_conf_t));
+    if (conf == NULL) {
         return NULL;
     }
 
-    p = ngx_array_push(producers);
-    if (p == NULL) {
-        return NULL;
-    }
+    conf->name = *name;
+    conf->file = cf->conf_file->file.name.data;
+    conf->line = cf->conf_file->line;
 
-    *p = producer;
-
-    producer->name = *name;
-    producer->file = cf->conf_file->file.name.data;
-    producer->line = cf->conf_file->line;
-
-    return producer;
+    return conf;
 }
 
 
 char *
-ngx_http_kafka_conf_block(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_conf_block(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf)
 {
     char                       *rv;
     ngx_conf_t                  save;
     ngx_http_kafka_conf_ctx_t   ctx;
 
-    if (producer->conf) {
+    if (conf->properties) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "kafka producer \"%V\" is defined twice",
-                           &producer->name);
+                           &conf->name);
         return NGX_CONF_ERROR;
     }
 
     ngx_memzero(&ctx, sizeof(ngx_http_kafka_conf_ctx_t));
 
-    ctx.conf = ngx_http_kafka_conf_create(cf);
+    ctx.conf = ngx_http_kafka_conf_properties(cf);
     if (ctx.conf == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -194,31 +175,31 @@ ngx_http_kafka_conf_block(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer)
         return rv;
     }
 
-    producer->conf = ctx.conf;
+    conf->properties = ctx.conf;
 
-    return ngx_http_kafka_conf_check(cf, producer, &ctx);
+    return ngx_http_kafka_conf_check(cf, conf, &ctx);
 }
 
 
 char *
-ngx_http_kafka_conf_health(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_conf_health(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf)
 {
-    if (producer->health_file == NULL || producer->health.interval) {
+    if (conf->health_file == NULL || conf->statistics_interval) {
         return NGX_CONF_OK;
     }
 
-    if (producer->no_statistics) {
+    if (conf->statistics_off) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"kafka_health\" needs statistics, and kafka producer "
                       "\"%V\" has a \"statistics.interval.ms\" of 0 in "
-                      "%s:%ui", &producer->name, producer->health_file,
-                      producer->health_line);
+                      "%s:%ui", &conf->name, conf->health_file,
+                      conf->health_line);
         return NGX_CONF_ERROR;
     }
 
-    producer->health.interval = NGX_HTTP_KAFKA_CONF_STATISTICS;
+    conf->statistics_interval = NGX_HTTP_KAFKA_CONF_STATISTICS;
 
-    if (rd_kafka_conf_set(producer->conf, "statistics.interval.ms",
+    if (rd_kafka_conf_set(conf->properties, "statistics.interval.ms",
                           NGX_HTTP_KAFKA_CONF_STATISTICS_TEXT, NULL, 0)
         != RD_KAFKA_CONF_OK)
     {
@@ -250,7 +231,7 @@ ngx_http_kafka_conf_version(ngx_conf_t *cf)
 
 
 static rd_kafka_conf_t *
-ngx_http_kafka_conf_create(ngx_conf_t *cf)
+ngx_http_kafka_conf_properties(ngx_conf_t *cf)
 {
     char                            errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
     rd_kafka_conf_t                *conf;
@@ -580,7 +561,7 @@ ngx_http_kafka_conf_read_file(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
 /* it has every topic; since librdkafka 2.1 only where it may create them */
 
 static ngx_int_t
-ngx_http_kafka_conf_mock(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_conf_mock(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
     ngx_http_kafka_conf_ctx_t *ctx)
 {
     ngx_str_t   *names;
@@ -590,7 +571,7 @@ ngx_http_kafka_conf_mock(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
         return NGX_OK;
     }
 
-    producer->mocked = 1;
+    conf->mocked = 1;
 
     auto_create = 0;
     names = ctx->names.elts;
@@ -605,7 +586,7 @@ ngx_http_kafka_conf_mock(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "kafka producer \"%V\" cannot have both \"%V\" "
                                "and \"test.mock.num.brokers\"",
-                               &producer->name, &names[i]);
+                               &conf->name, &names[i]);
             return NGX_ERROR;
         }
 
@@ -661,7 +642,7 @@ ngx_http_kafka_conf_backoff(rd_kafka_conf_t *conf)
 
 
 static char *
-ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
     ngx_http_kafka_conf_ctx_t *ctx)
 {
     char       value[64], errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
@@ -671,7 +652,7 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
     if (!ctx->brokers) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "kafka producer \"%V\" has no "
-                           "\"bootstrap.servers\"", &producer->name);
+                           "\"bootstrap.servers\"", &conf->name);
         return NGX_CONF_ERROR;
     }
 
@@ -683,7 +664,7 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "kafka producer \"%V\": the SASL mechanism "
-                           "OAUTHBEARER is not supported", &producer->name);
+                           "OAUTHBEARER is not supported", &conf->name);
         return NGX_CONF_ERROR;
     }
 
@@ -694,26 +675,25 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "kafka producer \"%V\": \"message.timeout.ms\" "
                            "cannot be 0, requests wait that long",
-                           &producer->name);
+                           &conf->name);
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_kafka_conf_mock(cf, producer, ctx) != NGX_OK) {
+    if (ngx_http_kafka_conf_mock(cf, conf, ctx) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
-    producer->timeout = timeout;
-    producer->message_max = max;
-    producer->retry_backoff = ngx_http_kafka_conf_backoff(ctx->conf);
+    conf->timeout = timeout;
+    conf->message_max = max;
+    conf->retry_backoff = ngx_http_kafka_conf_backoff(ctx->conf);
 
-    producer->health.patience = timeout;
-    producer->health.interval = ngx_http_kafka_conf_number(ctx->conf,
+    conf->statistics_interval = ngx_http_kafka_conf_number(ctx->conf,
                                                     "statistics.interval.ms");
-    producer->no_statistics = ctx->statistics && !producer->health.interval;
+    conf->statistics_off = ctx->statistics && !conf->statistics_interval;
 
-    producer->auto_create = ngx_http_kafka_conf_true(ctx->conf,
+    conf->auto_create = ngx_http_kafka_conf_true(ctx->conf,
                                                   "allow.auto.create.topics");
-    producer->idempotent = ngx_http_kafka_conf_true(ctx->conf,
+    conf->idempotent = ngx_http_kafka_conf_true(ctx->conf,
                                                     "enable.idempotence");
 
     if (ngx_http_kafka_conf_true(ctx->conf,
@@ -723,8 +703,8 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
                                                 ngx_http_kafka_client_verify);
     }
 
-    producer->thread_pool = ngx_thread_pool_add(cf, NULL);
-    if (producer->thread_pool == NULL) {
+    conf->thread_pool = ngx_thread_pool_add(cf, NULL);
+    if (conf->thread_pool == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -733,7 +713,7 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_producer_t *producer,
     if (ngx_http_kafka_client_try(ctx->conf, errstr) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "kafka producer \"%V\" cannot be made: %s",
-                           &producer->name,
+                           &conf->name,
                            ngx_http_kafka_file_names(cf->temp_pool,
                                                      &ctx->files, errstr));
         return NGX_CONF_ERROR;

@@ -345,7 +345,7 @@ ngx_http_kafka_events_error(ngx_http_kafka_producer_t *producer,
 
     if (ngx_http_kafka_events_may_log(producer)) {
         ngx_log_error(level, ngx_cycle->log, 0,
-                      "kafka producer \"%V\": %s: %s", &producer->name,
+                      "kafka producer \"%V\": %s: %s", &producer->conf->name,
                       rd_kafka_err2name(err), text);
     }
 }
@@ -385,7 +385,8 @@ ngx_http_kafka_events_fatal(ngx_http_kafka_producer_t *producer)
     if (ngx_http_kafka_events_may_log(producer)) {
         ngx_log_error(level, ngx_cycle->log, 0,
                       "kafka producer \"%V\": fatal error %s: %s; its client "
-                      "is replaced", &producer->name, rd_kafka_err2name(err),
+                      "is replaced", &producer->conf->name,
+                      rd_kafka_err2name(err),
                       text);
     }
 
@@ -498,7 +499,8 @@ ngx_http_kafka_events_log(ngx_http_kafka_producer_t *producer,
     }
 
     ngx_log_error((ngx_uint_t) level, ngx_cycle->log, 0,
-                  "kafka producer \"%V\": %s: %s", &producer->name, facility,
+                  "kafka producer \"%V\": %s: %s", &producer->conf->name,
+                  facility,
                   text);
 }
 
@@ -513,7 +515,7 @@ ngx_http_kafka_events_may_log(ngx_http_kafka_producer_t *producer)
         if (producer->logged > NGX_HTTP_KAFKA_LOG_LINES) {
             ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                           "kafka producer \"%V\": %ui lines were not logged",
-                          &producer->name,
+                          &producer->conf->name,
                           producer->logged - NGX_HTTP_KAFKA_LOG_LINES);
         }
 

@@ -110,6 +110,21 @@ static void ngx_http_kafka_producer_forget(ngx_http_kafka_batch_t *batch);
 static void ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch);
 
 
+ngx_http_kafka_producer_t *
+ngx_http_kafka_producer_create(ngx_pool_t *pool, ngx_http_kafka_conf_t *conf)
+{
+    ngx_http_kafka_producer_t  *producer;
+
+    producer = ngx_pcalloc(pool, sizeof(ngx_http_kafka_producer_t));
+
+    if (producer) {
+        producer->conf = conf;
+    }
+
+    return producer;
+}
+
+
 ngx_int_t
 ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
 {
@@ -150,7 +165,7 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
     if (producer->rk == NULL) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "kafka producer \"%V\" could not be made: %s",
-                      &producer->name, errstr);
+                      &producer->conf->name, errstr);
         goto failed;
     }
 
@@ -218,13 +233,16 @@ ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer)
     producer->gap.log = ngx_cycle->log;
     producer->gap.cancelable = 1;
 
-    producer->topics.thread_pool = producer->thread_pool;
-    producer->topics.auto_create = producer->auto_create;
+    producer->health.interval = producer->conf->statistics_interval;
+    producer->health.patience = producer->conf->timeout;
+
+    producer->topics.thread_pool = producer->conf->thread_pool;
+    producer->topics.auto_create = producer->conf->auto_create;
     producer->topics.handler = ngx_http_kafka_producer_resolved;
 
     ngx_http_kafka_topics_init(&producer->topics);
 
-    ngx_http_kafka_metrics_open(&producer->metrics, &producer->name);
+    ngx_http_kafka_metrics_open(&producer->metrics, &producer->conf->name);
 }
 
 
@@ -237,25 +255,26 @@ static ngx_int_t
 ngx_http_kafka_producer_confs(ngx_http_kafka_producer_t *producer,
     char *errstr)
 {
-    const char  *mock[] = { "test.mock.num.brokers", "security.protocol" };
+    rd_kafka_conf_t  *properties;
+    const char       *mock[] = { "test.mock.num.brokers", "security.protocol" };
+
+    properties = producer->conf->properties;
 
     if (producer->client_conf) {
         return NGX_OK;
     }
 
-    if (producer->mocked) {
-        producer->mock = ngx_http_kafka_client_new_quiet(producer->conf,
-                                                         errstr);
+    if (producer->conf->mocked) {
+        producer->mock = ngx_http_kafka_client_new_quiet(properties, errstr);
         if (producer->mock == NULL) {
             return NGX_ERROR;
         }
 
-        producer->client_conf = rd_kafka_conf_dup_filter(producer->conf, 2,
-                                                         mock);
+        producer->client_conf = rd_kafka_conf_dup_filter(properties, 2, mock);
         ngx_http_kafka_producer_use_mock(producer);
 
     } else {
-        producer->client_conf = rd_kafka_conf_dup(producer->conf);
+        producer->client_conf = rd_kafka_conf_dup(properties);
     }
 
     producer->side = rd_kafka_conf_dup(producer->client_conf);
@@ -280,7 +299,7 @@ ngx_http_kafka_producer_use_mock(ngx_http_kafka_producer_t *producer)
 
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                   "kafka producer \"%V\": librdkafka's mock cluster answers "
-                  "in this process, at %s", &producer->name, brokers);
+                  "in this process, at %s", &producer->conf->name, brokers);
 
     (void) rd_kafka_conf_set(producer->client_conf, "bootstrap.servers",
                              brokers, NULL, 0);
@@ -298,12 +317,13 @@ ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
     ngx_http_kafka_producer_queues(producer);
 
     if (producer->alone) {
-        ngx_http_kafka_client_destroy_later(producer->thread_pool,
+        ngx_http_kafka_client_destroy_later(producer->conf->thread_pool,
                                             producer->alone);
         producer->alone = NULL;
     }
 
-    ngx_http_kafka_client_destroy_later(producer->thread_pool, producer->rk);
+    ngx_http_kafka_client_destroy_later(producer->conf->thread_pool,
+                                        producer->rk);
     producer->rk = NULL;
 
     ngx_http_kafka_metrics_ended(&producer->metrics);
@@ -346,6 +366,7 @@ ngx_int_t
 ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch)
 {
+    size_t                    max;
     ngx_int_t                 rc;
     ngx_http_kafka_record_t  *record;
 
@@ -354,12 +375,14 @@ ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
         return NGX_DECLINED;
     }
 
-    if (batch->largest > producer->message_max) {
+    max = producer->conf->message_max;
+
+    if (batch->largest > max) {
 
         /* the client would refuse it for sure */
 
         for (record = batch->records;
-             ngx_http_kafka_batch_record_size(record) <= producer->message_max;
+             ngx_http_kafka_batch_record_size(record) <= max;
              record = record->next)
         {
             /* void */
@@ -397,7 +420,7 @@ ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
 
         /* not cancelable: a worker that quits waits for it */
 
-        ngx_add_timer(&batch->deadline, producer->timeout);
+        ngx_add_timer(&batch->deadline, producer->conf->timeout);
         return NGX_OK;
     }
 
@@ -511,8 +534,8 @@ ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
     /* librdkafka's own clock runs anew; the grace is for its report */
 
     waited = ngx_current_msec - batch->start;
-    timeout = producer->timeout + NGX_HTTP_KAFKA_PRODUCER_GRACE;
-    timeout -= ngx_min(waited, producer->timeout);
+    timeout = producer->conf->timeout + NGX_HTTP_KAFKA_PRODUCER_GRACE;
+    timeout -= ngx_min(waited, producer->conf->timeout);
 
     if (batch->deadline.timer_set) {
         ngx_del_timer(&batch->deadline);
@@ -828,8 +851,8 @@ ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
 
     err = ngx_http_kafka_producer_cause(producer, msg);
     persisted = ngx_http_kafka_outcome_persisted(rk, msg,
-                                                 producer->retry_backoff,
-                                                 producer->idempotent);
+                                                 producer->conf->retry_backoff,
+                                                 producer->conf->idempotent);
 
     producer->pending--;
     ngx_http_kafka_metrics_reported(&producer->metrics);
@@ -969,10 +992,10 @@ ngx_http_kafka_producer_endangered(ngx_http_kafka_producer_t *producer,
     return msg->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT
            && rd_kafka_message_status(msg)
               == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED
-           && producer->idempotent
+           && producer->conf->idempotent
            && !producer->spent
            && ngx_http_kafka_client_idle(rk) + NGX_HTTP_KAFKA_PRODUCER_CLOCKS
-              < producer->timeout;
+              < producer->conf->timeout;
 }
 
 
@@ -1007,7 +1030,7 @@ ngx_http_kafka_producer_gap(ngx_http_kafka_producer_t *producer,
 
     if (msg->err == RD_KAFKA_RESP_ERR_NO_ERROR
         || record->alone
-        || !producer->idempotent
+        || !producer->conf->idempotent
         || producer->spent
         || producer->closing
         || producer->gap_left == 0)
@@ -1051,7 +1074,7 @@ ngx_http_kafka_producer_save(ngx_http_kafka_producer_t *producer,
 {
     ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                   "kafka producer \"%V\": %s, its client is replaced to "
-                  "avoid duplicates", &producer->name, why);
+                  "avoid duplicates", &producer->conf->name, why);
 
     ngx_http_kafka_producer_replace(producer, RD_KAFKA_RESP_ERR_NO_ERROR);
 }
@@ -1408,7 +1431,7 @@ ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
     ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                   "kafka producer \"%V\": %ui messages were not acknowledged "
                   "before the process had to exit",
-                  &producer->name, producer->pending);
+                  &producer->conf->name, producer->pending);
 
     ngx_http_kafka_producer_purge_all(producer, RD_KAFKA_PURGE_F_QUEUE
                                                 |RD_KAFKA_PURGE_F_INFLIGHT);
@@ -1436,7 +1459,7 @@ ngx_http_kafka_producer_destroy(ngx_http_kafka_producer_t *producer,
     {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "kafka producer \"%V\" did not end in time",
-                      &producer->name);
+                      &producer->conf->name);
         return;
     }
 

@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include <ngx_http_kafka_batch.h>
+#include <ngx_http_kafka_conf.h>
 #include <ngx_http_kafka_health.h>
 #include <ngx_http_kafka_metrics.h>
 #include <ngx_http_kafka_topic.h>
@@ -25,28 +26,12 @@
 
 
 /*
- * A producer as configured, and as it runs in this worker.  Everything here
- * runs in the event loop; librdkafka's own threads never see it.
+ * A producer as it runs in this worker.  Everything here runs in the event
+ * loop; librdkafka's own threads never see it.
  */
 
 typedef struct {
-    ngx_str_t                    name;
-
-    /* from the configuration, owned by its pool */
-    rd_kafka_conf_t             *conf;
-    ngx_thread_pool_t           *thread_pool;
-    ngx_msec_t                   timeout;      /* message.timeout.ms */
-    ngx_msec_t                   retry_backoff; /* milliseconds, the shortest */
-    size_t                       message_max;  /* message.max.bytes */
-    ngx_uint_t                   line;         /* where it is first named */
-    u_char                      *file;
-    unsigned                     auto_create:1;
-    unsigned                     idempotent:1;
-    unsigned                     mocked:1;     /* brokers inside a client */
-    unsigned                     no_statistics:1; /* by the user's 0 */
-    ngx_uint_t                   health_line;  /* where kafka_health names */
-    u_char                      *health_file;  /* it, or NULL */
-
+    ngx_http_kafka_conf_t       *conf;
     ngx_http_kafka_metrics_t     metrics;
     ngx_http_kafka_health_t      health;
 
@@ -101,6 +86,10 @@ typedef struct {
     ngx_uint_t                   logged;       /* lines in this window */
 } ngx_http_kafka_producer_t;
 
+
+/* a producer that is not started; NULL when memory is out */
+ngx_http_kafka_producer_t *ngx_http_kafka_producer_create(ngx_pool_t *pool,
+    ngx_http_kafka_conf_t *conf);
 
 /*
  * Makes the client where there is none.  NGX_AGAIN: the last one failed as it

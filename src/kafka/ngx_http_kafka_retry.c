@@ -75,7 +75,7 @@ ngx_http_kafka_retry_in_time(ngx_http_kafka_producer_t *producer,
 
     left = (ngx_msec_int_t) (batch->deadline.timer.key - ngx_current_msec);
 
-    return left > (ngx_msec_int_t) (producer->timeout
+    return left > (ngx_msec_int_t) (producer->conf->timeout
                                     + NGX_HTTP_KAFKA_PRODUCER_GRACE / 2);
 }
 
@@ -221,7 +221,7 @@ ngx_http_kafka_retry_client(ngx_http_kafka_producer_t *producer)
     if (producer->alone == NULL) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "kafka producer \"%V\": no client to produce records "
-                      "one by one: %s", &producer->name, errstr);
+                      "one by one: %s", &producer->conf->name, errstr);
         return NULL;
     }
 
