@@ -322,7 +322,7 @@ ngx_http_kafka_response_reason(u_char *p, u_char *last,
     ngx_uint_t                index;
     ngx_http_kafka_record_t  *record;
 
-    record = ngx_http_kafka_batch_culprit(batch, &index);
+    record = ngx_http_kafka_batch_offending(batch, &index);
 
     if (record == NULL) {
         return ngx_slprintf(p, last, "%s: nothing was sent",

@@ -94,7 +94,7 @@ ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
 
     rc = ngx_http_kafka_producer_open(producer);
 
-    if (ngx_http_kafka_producer_refused(producer)) {
+    if (ngx_http_kafka_replace_refused(&producer->replace)) {
 
         /* brokers are up, and end each client as it comes */
 
@@ -102,7 +102,7 @@ ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
 
     } else if (rc != NGX_ERROR) {
         rc = ngx_http_kafka_health(&producer->health, &producer->metrics,
-                                   producer->opened);
+                                   producer->clients.opened);
     }
 
     ngx_http_kafka_writer_init(&out, r->pool);
@@ -121,11 +121,12 @@ ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
 
         if (rc == NGX_ABORT) {
             ngx_http_kafka_write(&out, ",\"code\":\"%s\"",
-                                 rd_kafka_err2name(producer->fatal));
+                                 rd_kafka_err2name(producer->replace.fatal));
 
-        } else if (rc != NGX_ERROR && producer->trouble) {
+        } else if (rc != NGX_ERROR && producer->connectivity.last_error) {
             ngx_http_kafka_write(&out, ",\"code\":\"%s\"",
-                                 rd_kafka_err2name(producer->trouble));
+                              rd_kafka_err2name(
+                                         producer->connectivity.last_error));
         }
     }
 

@@ -11,7 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
-#include <librdkafka/rdkafka.h>
+#include <ngx_http_kafka_record.h>
 
 
 /*
@@ -25,28 +25,7 @@
  */
 
 
-typedef struct ngx_http_kafka_batch_s   ngx_http_kafka_batch_t;
-typedef struct ngx_http_kafka_record_s  ngx_http_kafka_record_t;
-typedef struct ngx_http_kafka_header_s  ngx_http_kafka_header_t;
-typedef struct ngx_http_kafka_target_s  ngx_http_kafka_target_t;
-typedef struct ngx_http_kafka_topic_s   ngx_http_kafka_topic_t;
-
 typedef void (*ngx_http_kafka_batch_handler_pt)(ngx_http_kafka_batch_t *batch);
-
-
-typedef enum {
-    NGX_HTTP_KAFKA_RECORD_NEW = 0,
-    NGX_HTTP_KAFKA_RECORD_SENT,
-    NGX_HTTP_KAFKA_RECORD_ACKED,
-    NGX_HTTP_KAFKA_RECORD_FAILED
-} ngx_http_kafka_record_state_e;
-
-
-struct ngx_http_kafka_header_s {
-    ngx_http_kafka_header_t        *next;
-    ngx_str_t                       key;
-    ngx_str_t                       value;     /* data is NULL: null */
-};
 
 
 /* the topic of one record or of several that follow each other */
@@ -59,26 +38,6 @@ struct ngx_http_kafka_target_s {
     ngx_queue_t                     waiting;   /* for its look-up */
     int32_t                         partition; /* the highest asked for */
     unsigned                        queued:1;
-};
-
-
-struct ngx_http_kafka_record_s {
-    ngx_http_kafka_record_t        *next;
-    ngx_http_kafka_record_t        *again;     /* the next one, as it waits */
-    ngx_http_kafka_batch_t         *batch;
-    ngx_http_kafka_target_t        *target;
-    ngx_http_kafka_header_t        *headers;
-    ngx_str_t                       key;       /* data is NULL: null */
-    ngx_str_t                       value;
-    int64_t                         timestamp; /* milliseconds, 0: none */
-    int64_t                         offset;    /* negative: unknown */
-    int32_t                         partition;
-    uint32_t                        requests;  /* of the client, before it */
-    rd_kafka_resp_err_t             err;
-    unsigned                        state:2;
-    unsigned                        persisted:2; /* rd_kafka_msg_status_t */
-    unsigned                        alone:1;   /* to be, or was, sent so */
-    unsigned                        uncertain:1; /* of an earlier client */
 };
 
 
@@ -103,7 +62,7 @@ struct ngx_http_kafka_batch_s {
 
     /* why nothing of the batch was sent */
     ngx_http_kafka_target_t        *refused;
-    ngx_http_kafka_record_t        *culprit;
+    ngx_http_kafka_record_t        *offending;
     rd_kafka_resp_err_t             err;
 
     const char                     *trouble;   /* with brokers, as it ended */
@@ -112,10 +71,10 @@ struct ngx_http_kafka_batch_s {
     ngx_queue_t                     queue;     /* to be handed over */
     ngx_event_t                     deadline;
     ngx_msec_t                      start;
-    ngx_msec_t                      handed;    /* over, its first record */
+    ngx_msec_t                      submitted_at; /* its first record */
     uint64_t                        clock;     /* then, microseconds */
 
-    void                           *client;    /* of the producer */
+    void                           *producer;
 
     /* called once, from an event of its own, unless the requester left */
     ngx_http_kafka_batch_handler_pt handler;
@@ -132,12 +91,6 @@ ngx_http_kafka_batch_t *ngx_http_kafka_batch_create(ngx_log_t *log);
 /* counts bytes that the batch holds from now on, or no longer (negative) */
 void ngx_http_kafka_batch_hold(ngx_http_kafka_batch_t *batch, ssize_t size);
 
-/* bytes that all batches of this process hold, about */
-size_t ngx_http_kafka_batch_held(void);
-
-/* keeps that sum in memory that others read, too; NULL: no longer */
-void ngx_http_kafka_batch_share(size_t *held);
-
 /*
  * Returns the target for a topic's name, the newest again when it is the
  * same, or NULL when memory is out.  The name must live with the batch.
@@ -149,19 +102,9 @@ ngx_http_kafka_target_t *ngx_http_kafka_batch_target(
 void ngx_http_kafka_batch_add(ngx_http_kafka_batch_t *batch,
     ngx_http_kafka_record_t *record);
 
-/* as librdkafka counts it against message.max.bytes */
-size_t ngx_http_kafka_batch_record_size(ngx_http_kafka_record_t *record);
-
 /* the record for which the batch was refused, and its index; or NULL */
-ngx_http_kafka_record_t *ngx_http_kafka_batch_culprit(
+ngx_http_kafka_record_t *ngx_http_kafka_batch_offending(
     ngx_http_kafka_batch_t *batch, ngx_uint_t *index);
-
-/*
- * Marks a record that will have no (further) report.  What is uncertain about
- * it from before stays so, whatever persisted says.
- */
-void ngx_http_kafka_batch_fail(ngx_http_kafka_record_t *record,
-    rd_kafka_resp_err_t err, rd_kafka_msg_status_t persisted);
 
 /* the requester no longer waits: its handler will not be called */
 void ngx_http_kafka_batch_leave(ngx_http_kafka_batch_t *batch);

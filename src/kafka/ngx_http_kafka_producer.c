@@ -5,109 +5,106 @@
 
 
 #include <ngx_http_kafka_producer.h>
-#include <ngx_http_kafka_retry.h>
 #include <ngx_http_kafka_client.h>
-#include <ngx_http_kafka_events.h>
-#include <ngx_http_kafka_errors.h>
 #include <ngx_http_kafka_outcome.h>
-#include <ngx_http_kafka_record.h>
-#include <librdkafka/rdkafka_mock.h>
+#include <ngx_http_kafka_produce.h>
+#include <ngx_http_kafka_resolve.h>
 
 
-/* milliseconds */
-#define NGX_HTTP_KAFKA_PRODUCER_RETRY    1000
+/* milliseconds for the last reports, after message.timeout.ms */
+#define NGX_HTTP_KAFKA_PRODUCER_GRACE    2000
+
+/* records handed over before the loop's other events have their turn */
+#define NGX_HTTP_KAFKA_PRODUCER_TURN     2000
+
+/* milliseconds for what is purged as the process exits */
 #define NGX_HTTP_KAFKA_PRODUCER_PURGE    200
-
-/* milliseconds that two clocks, one of them a coarse one, may differ */
-#define NGX_HTTP_KAFKA_PRODUCER_CLOCKS   20
-
-/* milliseconds, the longest that records gather while others are on their way;
-   how many of these are too few to wait for; and for requests that may come,
-   milliseconds, and turns that bring none, before and after as many have come
-   as last time */
-#define NGX_HTTP_KAFKA_PRODUCER_GATHER   100
-#define NGX_HTTP_KAFKA_PRODUCER_FEW      16
-#define NGX_HTTP_KAFKA_PRODUCER_MORE     4
-#define NGX_HTTP_KAFKA_PRODUCER_QUIET    30
-#define NGX_HTTP_KAFKA_PRODUCER_ENOUGH   4
-
-/* milliseconds: a spent client's acknowledgements are waited for that long */
-#define NGX_HTTP_KAFKA_PRODUCER_SPENT    500
-#define NGX_HTTP_KAFKA_PRODUCER_TICK     10
-
-/* milliseconds for what was on its way as another message failed */
-#define NGX_HTTP_KAFKA_PRODUCER_GAP      1000
 
 /* a client with more topics is replaced when it is idle, but not sooner than
    after so many milliseconds */
 #define NGX_HTTP_KAFKA_PRODUCER_TOPICS   1000
 #define NGX_HTTP_KAFKA_PRODUCER_CROWDED  5000
 
-/* milliseconds: librdkafka repeats an error that lasts every 30 s */
-#define NGX_HTTP_KAFKA_PRODUCER_UNREACHABLE  40000
 
-/* names a batch has looked up at a time, so that others get their turn */
-#define NGX_HTTP_KAFKA_PRODUCER_NAMES    16
-
-
-static ngx_uint_t ngx_http_kafka_producer_early(
-    ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer);
-static ngx_int_t ngx_http_kafka_producer_confs(
-    ngx_http_kafka_producer_t *producer, char *errstr);
-static void ngx_http_kafka_producer_use_mock(
-    ngx_http_kafka_producer_t *producer);
-static void ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer);
-static void ngx_http_kafka_producer_timers(
-    ngx_http_kafka_producer_t *producer);
-static void ngx_http_kafka_producer_queues(
-    ngx_http_kafka_producer_t *producer);
-static ngx_int_t ngx_http_kafka_producer_resolve(
+static ngx_int_t ngx_http_kafka_producer_check_size(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
 static void ngx_http_kafka_producer_resolved(ngx_http_kafka_target_t *target);
 static void ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch);
-static void ngx_http_kafka_producer_unqueue(
-    ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
-static void ngx_http_kafka_producer_submit(ngx_event_t *ev);
-static void ngx_http_kafka_producer_retry_open(
-    ngx_http_kafka_producer_t *producer, ngx_int_t rc);
-static ngx_uint_t ngx_http_kafka_producer_gather(
+
+static void ngx_http_kafka_producer_reopen_handler(ngx_event_t *ev);
+static void ngx_http_kafka_producer_submit_handler(ngx_event_t *ev);
+static void ngx_http_kafka_producer_submit(
     ngx_http_kafka_producer_t *producer);
-static ngx_uint_t ngx_http_kafka_producer_more_to_come(
-    ngx_http_kafka_producer_t *producer);
-static void ngx_http_kafka_producer_go(ngx_http_kafka_producer_t *producer);
 static ngx_int_t ngx_http_kafka_producer_hand_over(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch,
     ngx_uint_t *turn);
+static void ngx_http_kafka_producer_retry(ngx_http_kafka_producer_t *producer);
+static rd_kafka_resp_err_t ngx_http_kafka_producer_produce(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
+static rd_kafka_resp_err_t ngx_http_kafka_producer_produce_isolated(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
+static ngx_uint_t ngx_http_kafka_producer_fatal(
+    ngx_http_kafka_producer_t *producer, rd_kafka_resp_err_t err);
+static void ngx_http_kafka_producer_invalidate(ngx_http_kafka_record_t *record,
+    rd_kafka_resp_err_t err);
+
+static void ngx_http_kafka_producer_begin_events(void *data);
+static void ngx_http_kafka_producer_report(void *data,
+    const rd_kafka_message_t *msg, ngx_uint_t offset_known);
+static ngx_int_t ngx_http_kafka_producer_take_again(
+    ngx_http_kafka_producer_t *producer, const rd_kafka_message_t *msg,
+    rd_kafka_msg_status_t persisted);
+static ngx_uint_t ngx_http_kafka_producer_in_time(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
 static void ngx_http_kafka_producer_acked(ngx_http_kafka_producer_t *producer,
     const rd_kafka_message_t *msg, ngx_uint_t offset_known);
 static rd_kafka_resp_err_t ngx_http_kafka_producer_cause(
     ngx_http_kafka_producer_t *producer, const rd_kafka_message_t *msg);
-static ngx_uint_t ngx_http_kafka_producer_endangered(
-    ngx_http_kafka_producer_t *producer, const rd_kafka_message_t *msg);
-static void ngx_http_kafka_producer_gap(ngx_http_kafka_producer_t *producer,
-    const rd_kafka_message_t *msg);
-static void ngx_http_kafka_producer_gap_lasts(ngx_event_t *ev);
-static void ngx_http_kafka_producer_save(ngx_http_kafka_producer_t *producer,
-    const char *why);
-static void ngx_http_kafka_producer_purge(ngx_event_t *ev);
-static void ngx_http_kafka_producer_purge_all(
-    ngx_http_kafka_producer_t *producer, int what);
+static void ngx_http_kafka_producer_fail(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err,
+    rd_kafka_msg_status_t persisted);
+static void ngx_http_kafka_producer_settle(ngx_http_kafka_batch_t *batch);
+static void ngx_http_kafka_producer_error(void *data, rd_kafka_resp_err_t err,
+    const char *text);
+static void ngx_http_kafka_producer_fatal_error(void *data);
+static void ngx_http_kafka_producer_log(void *data, int level,
+    const char *facility, const char *text);
+static void ngx_http_kafka_producer_statistics(void *data, const char *text);
+static void ngx_http_kafka_producer_served(void *data);
 static ngx_uint_t ngx_http_kafka_producer_crowded(
     ngx_http_kafka_producer_t *producer);
-static void ngx_http_kafka_producer_deadline(ngx_event_t *ev);
+static void ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer);
+
+static void ngx_http_kafka_producer_deadline_handler(ngx_event_t *ev);
 static void ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     rd_kafka_resp_err_t err);
+static void ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch);
 static void ngx_http_kafka_producer_answer(ngx_http_kafka_batch_t *batch);
-static const char *ngx_http_kafka_producer_unreachable(
-    ngx_http_kafka_producer_t *producer);
+
+static void ngx_http_kafka_producer_abort(void *data);
 static void ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
     ngx_msec_t until);
+static void ngx_http_kafka_producer_wait(ngx_http_kafka_producer_t *producer,
+    ngx_msec_t until);
+static void ngx_http_kafka_producer_fail_retries(
+    ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_destroy(
     ngx_http_kafka_producer_t *producer, ngx_msec_t until);
-static void ngx_http_kafka_producer_forget(ngx_http_kafka_batch_t *batch);
-static void ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch);
+
+
+static const ngx_http_kafka_events_handler_t
+    ngx_http_kafka_producer_events = {
+    ngx_http_kafka_producer_begin_events,
+    ngx_http_kafka_producer_report,
+    ngx_http_kafka_producer_error,
+    ngx_http_kafka_producer_fatal_error,
+    ngx_http_kafka_producer_log,
+    ngx_http_kafka_producer_statistics,
+    ngx_http_kafka_producer_served,
+    ngx_http_kafka_producer_abort
+};
 
 
 ngx_http_kafka_producer_t *
@@ -128,9 +125,13 @@ ngx_http_kafka_producer_create(ngx_pool_t *pool, ngx_http_kafka_conf_t *conf)
 ngx_int_t
 ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
 {
-    char  errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
+    ngx_int_t                  rc;
+    ngx_msec_t                 opened;
+    ngx_http_kafka_clients_t  *clients;
 
-    if (producer->rk) {
+    clients = &producer->clients;
+
+    if (clients->rk) {
         return NGX_OK;
     }
 
@@ -140,225 +141,61 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
 
     if (!producer->started) {
         ngx_http_kafka_producer_start(producer);
-
-    } else if (producer->failed
-               && ngx_current_msec - producer->failed
-                  < NGX_HTTP_KAFKA_PRODUCER_RETRY)
-    {
-        return NGX_ERROR;
-
-    } else if (ngx_http_kafka_producer_early(producer)) {
-        return NGX_AGAIN;
     }
 
-    if (producer->connection == NULL
-        && ngx_http_kafka_events_open(producer) != NGX_OK)
-    {
-        goto failed;
-    }
+    opened = clients->opened;
 
-    if (ngx_http_kafka_producer_confs(producer, errstr) == NGX_OK) {
-        producer->rk = ngx_http_kafka_client_new(producer->client_conf,
-                                                 errstr);
-    }
+    rc = ngx_http_kafka_clients_open(clients);
 
-    if (producer->rk == NULL) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "kafka producer \"%V\" could not be made: %s",
-                      &producer->conf->name, errstr);
-        goto failed;
-    }
+    producer->topics.conf = clients->aux_conf;
 
-    producer->queue = rd_kafka_queue_get_main(producer->rk);
-    (void) rd_kafka_set_log_queue(producer->rk, producer->queue);
-    ngx_http_kafka_events_add(producer, producer->queue);
-
-    if (producer->opened) {
+    if (rc == NGX_OK && opened) {
         ngx_http_kafka_metrics_rebuilt(&producer->metrics);
     }
 
-    producer->failed = 0;
-    producer->opened = ngx_current_msec;
-    producer->served = 0;
-
-    return NGX_OK;
-
-failed:
-
-    /* 0 means that it did not fail */
-    producer->failed = ngx_max(ngx_current_msec, 1);
-
-    return NGX_ERROR;
-}
-
-
-/*
- * A client that has delivered something is followed by another one at once.
- * One that failed before may have no right to be there: brokers would see a
- * login for each request that waits, and the next client would fail, too.
- */
-
-static ngx_uint_t
-ngx_http_kafka_producer_early(ngx_http_kafka_producer_t *producer)
-{
-    return producer->opened
-           && !producer->served
-           && ngx_current_msec - producer->opened
-              < NGX_HTTP_KAFKA_PRODUCER_RETRY;
+    return rc;
 }
 
 
 static void
 ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer)
 {
+    ngx_http_kafka_conf_t  *conf;
+
+    conf = producer->conf;
+
     producer->started = 1;
 
-    producer->again_last = &producer->again;
-
     ngx_queue_init(&producer->batches);
-    ngx_queue_init(&producer->unsent);
 
-    producer->submit.handler = ngx_http_kafka_producer_submit;
-    producer->submit.data = producer;
-    producer->submit.log = ngx_cycle->log;
-    producer->submit.cancelable = 1;
+    producer->reopen.handler = ngx_http_kafka_producer_reopen_handler;
+    producer->reopen.data = producer;
+    producer->reopen.log = ngx_cycle->log;
+    producer->reopen.cancelable = 1;
 
-    producer->purge.handler = ngx_http_kafka_producer_purge;
-    producer->purge.data = producer;
-    producer->purge.log = ngx_cycle->log;
-    producer->purge.cancelable = 1;
+    producer->events.handler = &ngx_http_kafka_producer_events;
+    producer->events.data = producer;
 
-    producer->gap.handler = ngx_http_kafka_producer_gap_lasts;
-    producer->gap.data = producer;
-    producer->gap.log = ngx_cycle->log;
-    producer->gap.cancelable = 1;
+    producer->clients.conf = conf;
+    producer->clients.events = &producer->events;
 
-    producer->health.interval = producer->conf->statistics_interval;
-    producer->health.patience = producer->conf->timeout;
+    producer->connectivity.name = &conf->name;
 
-    producer->topics.thread_pool = producer->conf->thread_pool;
-    producer->topics.auto_create = producer->conf->auto_create;
+    producer->health.interval = conf->statistics_interval;
+    producer->health.patience = conf->timeout;
+
+    producer->topics.thread_pool = conf->thread_pool;
+    producer->topics.auto_create = conf->auto_create;
     producer->topics.handler = ngx_http_kafka_producer_resolved;
 
     ngx_http_kafka_topics_init(&producer->topics);
+    ngx_http_kafka_replace_init(&producer->replace, &producer->clients);
+    ngx_http_kafka_retry_init(&producer->retry);
+    ngx_http_kafka_dispatch_init(&producer->dispatch,
+                                 ngx_http_kafka_producer_submit_handler,
+                                 producer);
 
-    ngx_http_kafka_metrics_open(&producer->metrics, &producer->conf->name);
-}
-
-
-/*
- * What the clients are made with.  A mock cluster outlives them all, with its
- * address, its topics and their records: it has a client of its own.
- */
-
-static ngx_int_t
-ngx_http_kafka_producer_confs(ngx_http_kafka_producer_t *producer,
-    char *errstr)
-{
-    rd_kafka_conf_t  *properties;
-    const char       *mock[] = { "test.mock.num.brokers", "security.protocol" };
-
-    properties = producer->conf->properties;
-
-    if (producer->client_conf) {
-        return NGX_OK;
-    }
-
-    if (producer->conf->mocked) {
-        producer->mock = ngx_http_kafka_client_new_quiet(properties, errstr);
-        if (producer->mock == NULL) {
-            return NGX_ERROR;
-        }
-
-        producer->client_conf = rd_kafka_conf_dup_filter(properties, 2, mock);
-        ngx_http_kafka_producer_use_mock(producer);
-
-    } else {
-        producer->client_conf = rd_kafka_conf_dup(properties);
-    }
-
-    producer->side = rd_kafka_conf_dup(producer->client_conf);
-    producer->topics.conf = producer->side;
-
-    /* only the first client's are read */
-
-    (void) rd_kafka_conf_set(producer->side, "statistics.interval.ms", "0",
-                             NULL, 0);
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_kafka_producer_use_mock(ngx_http_kafka_producer_t *producer)
-{
-    const char  *brokers;
-
-    brokers = rd_kafka_mock_cluster_bootstraps(
-                                 rd_kafka_handle_mock_cluster(producer->mock));
-
-    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                  "kafka producer \"%V\": librdkafka's mock cluster answers "
-                  "in this process, at %s", &producer->conf->name, brokers);
-
-    (void) rd_kafka_conf_set(producer->client_conf, "bootstrap.servers",
-                             brokers, NULL, 0);
-}
-
-
-/* the clients are destroyed in the background */
-
-static void
-ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
-{
-    ngx_http_kafka_topics_release(&producer->topics);
-
-    ngx_http_kafka_producer_timers(producer);
-    ngx_http_kafka_producer_queues(producer);
-
-    if (producer->alone) {
-        ngx_http_kafka_client_destroy_later(producer->conf->thread_pool,
-                                            producer->alone);
-        producer->alone = NULL;
-    }
-
-    ngx_http_kafka_client_destroy_later(producer->conf->thread_pool,
-                                        producer->rk);
-    producer->rk = NULL;
-
-    ngx_http_kafka_metrics_ended(&producer->metrics);
-}
-
-
-/* those that belong to rk */
-
-static void
-ngx_http_kafka_producer_timers(ngx_http_kafka_producer_t *producer)
-{
-    if (producer->purge.timer_set) {
-        ngx_del_timer(&producer->purge);
-    }
-
-    if (producer->gap.timer_set) {
-        ngx_del_timer(&producer->gap);
-    }
-}
-
-
-/* gives up the handles: the clients keep their queues */
-
-static void
-ngx_http_kafka_producer_queues(ngx_http_kafka_producer_t *producer)
-{
-    ngx_http_kafka_events_remove(producer->queue);
-    rd_kafka_queue_destroy(producer->queue);
-    producer->queue = NULL;
-
-    if (producer->alone_queue) {
-        ngx_http_kafka_events_remove(producer->alone_queue);
-        rd_kafka_queue_destroy(producer->alone_queue);
-        producer->alone_queue = NULL;
-    }
+    ngx_http_kafka_metrics_open(&producer->metrics, &conf->name);
 }
 
 
@@ -366,39 +203,22 @@ ngx_int_t
 ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch)
 {
-    size_t                    max;
-    ngx_int_t                 rc;
-    ngx_http_kafka_record_t  *record;
+    ngx_int_t  rc;
 
     if (producer->closing) {
         batch->err = RD_KAFKA_RESP_ERR__DESTROY;
         return NGX_DECLINED;
     }
 
-    max = producer->conf->message_max;
-
-    if (batch->largest > max) {
-
-        /* the client would refuse it for sure */
-
-        for (record = batch->records;
-             ngx_http_kafka_batch_record_size(record) <= max;
-             record = record->next)
-        {
-            /* void */
-        }
-
-        batch->err = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
-        batch->refused = record->target;
-        batch->culprit = record;
+    if (ngx_http_kafka_producer_check_size(producer, batch) != NGX_OK) {
         return NGX_DECLINED;
     }
 
-    batch->client = producer;
+    batch->producer = producer;
     batch->start = ngx_current_msec;
     batch->unsent = batch->records;
 
-    rc = ngx_http_kafka_producer_resolve(producer, batch);
+    rc = ngx_http_kafka_resolve(&producer->topics, batch);
 
     if (rc == NGX_DECLINED || rc == NGX_ERROR) {
         return rc;
@@ -408,7 +228,7 @@ ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
     ngx_queue_insert_tail(&producer->batches, &batch->link);
     ngx_http_kafka_metrics_begin(&producer->metrics, batch);
 
-    batch->deadline.handler = ngx_http_kafka_producer_deadline;
+    batch->deadline.handler = ngx_http_kafka_producer_deadline_handler;
     batch->deadline.data = batch;
     batch->deadline.log = ngx_cycle->log;
 
@@ -430,83 +250,46 @@ ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
 }
 
 
-/* NGX_OK: all are known; NGX_AGAIN: some are asked for */
+/* the client would refuse a record that is too large for sure */
 
 static ngx_int_t
-ngx_http_kafka_producer_resolve(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_producer_check_size(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch)
 {
-    ngx_int_t                 rc;
-    ngx_http_kafka_target_t  *target;
+    size_t                    max;
+    ngx_http_kafka_record_t  *record;
 
-    for (target = batch->targets; target; target = target->next) {
+    max = producer->conf->message_max;
 
-        if (target->topic) {
-            continue;
-        }
-
-        if (batch->unknown == NGX_HTTP_KAFKA_PRODUCER_NAMES) {
-            break;
-        }
-
-        rc = ngx_http_kafka_topic_resolve(&producer->topics, target,
-                                          &batch->err);
-
-        if (rc == NGX_AGAIN) {
-            batch->unknown++;
-            continue;
-        }
-
-        if (rc != NGX_OK) {
-            batch->refused = target;
-            ngx_http_kafka_producer_forget(batch);
-            return rc;
-        }
+    if (batch->largest <= max) {
+        return NGX_OK;
     }
 
-    return batch->unknown ? NGX_AGAIN : NGX_OK;
+    for (record = batch->records;
+         ngx_http_kafka_record_size(record) <= max;
+         record = record->next)
+    {
+        /* void */
+    }
+
+    batch->err = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    batch->refused = record->target;
+    batch->offending = record;
+
+    return NGX_DECLINED;
 }
 
 
 static void
 ngx_http_kafka_producer_resolved(ngx_http_kafka_target_t *target)
 {
-    ngx_int_t                   rc;
     ngx_http_kafka_batch_t     *batch;
     ngx_http_kafka_producer_t  *producer;
 
     batch = target->batch;
-    producer = batch->client;
+    producer = batch->producer;
 
-    batch->unknown--;
-
-    /* one that is absent decides: the others need not be waited for */
-
-    rc = ngx_http_kafka_topic_resolve(&producer->topics, target, &batch->err);
-
-    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
-                   "kafka: batch %p: topic \"%V\" was looked up: %i, %s",
-                   batch, &target->name, rc, rd_kafka_err2name(batch->err));
-
-    if (rc == NGX_AGAIN) {
-        batch->unknown++;
-        return;
-    }
-
-    if (rc == NGX_OK) {
-
-        if (batch->unknown) {
-            return;
-        }
-
-        rc = ngx_http_kafka_producer_resolve(producer, batch);
-
-    } else {
-        batch->refused = target;
-        ngx_http_kafka_producer_forget(batch);
-    }
-
-    switch (rc) {
+    switch (ngx_http_kafka_resolve_next(&producer->topics, target)) {
 
     case NGX_OK:
         ngx_http_kafka_producer_queue(producer, batch);
@@ -543,67 +326,79 @@ ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
 
     ngx_add_timer(&batch->deadline, timeout);
 
-    ngx_queue_insert_tail(&producer->unsent, &batch->queue);
-    batch->queued = 1;
-    producer->waiting++;
-
-    ngx_post_event(&producer->submit, &ngx_posted_events);
+    ngx_http_kafka_dispatch_add(&producer->dispatch, batch);
 }
 
 
+/* with nothing to send, too: a client also watches the brokers */
+
 static void
-ngx_http_kafka_producer_unqueue(ngx_http_kafka_producer_t *producer,
-    ngx_http_kafka_batch_t *batch)
+ngx_http_kafka_producer_reopen_handler(ngx_event_t *ev)
 {
-    ngx_queue_remove(&batch->queue);
-    batch->queued = 0;
-    producer->waiting--;
+    ngx_int_t                   rc;
+    ngx_http_kafka_producer_t  *producer;
+
+    producer = ev->data;
+
+    rc = ngx_http_kafka_producer_open(producer);
+
+    if (rc != NGX_OK) {
+        ngx_add_timer(ev, ngx_http_kafka_clients_reopen(&producer->clients,
+                                                        rc));
+        return;
+    }
+
+    ngx_http_kafka_dispatch_post(&producer->dispatch);
 }
 
 
 /* once a turn of the event loop, for all requests that are complete in it */
 
 static void
-ngx_http_kafka_producer_submit(ngx_event_t *ev)
+ngx_http_kafka_producer_submit_handler(ngx_event_t *ev)
 {
-    ngx_int_t                   rc;
-    ngx_uint_t                  turn;
-    ngx_queue_t                *q;
-    ngx_http_kafka_batch_t     *batch;
     ngx_http_kafka_producer_t  *producer;
 
     producer = ev->data;
 
-    if (producer->spent || producer->gap.timer_set) {
-
-        /* the client sends nothing now, and may be replaced */
-
+    if (ngx_http_kafka_replace_holds(&producer->replace)) {
         return;
     }
 
-    rc = ngx_http_kafka_producer_open(producer);
-
-    if (rc != NGX_OK) {
-        ngx_http_kafka_producer_retry_open(producer, rc);
+    if (producer->clients.rk == NULL) {
+        ngx_http_kafka_producer_reopen_handler(&producer->reopen);
         return;
     }
 
-    ngx_http_kafka_retry_produce(producer);
+    ngx_http_kafka_producer_retry(producer);
 
-    if (ngx_queue_empty(&producer->unsent)
-        || ngx_http_kafka_producer_gather(producer))
+    if (producer->dispatch.nunsent == 0
+        || (!producer->closing
+            && ngx_http_kafka_dispatch_gather(&producer->dispatch)))
     {
         return;
     }
 
-    ngx_http_kafka_producer_go(producer);
+    ngx_http_kafka_producer_submit(producer);
+}
+
+
+static void
+ngx_http_kafka_producer_submit(ngx_http_kafka_producer_t *producer)
+{
+    ngx_int_t                   rc;
+    ngx_uint_t                  turn;
+    ngx_http_kafka_batch_t     *batch;
+    ngx_http_kafka_dispatch_t  *dispatch;
+
+    dispatch = &producer->dispatch;
+
+    ngx_http_kafka_dispatch_begin(dispatch);
     ngx_http_kafka_metrics_tick(&producer->metrics);
 
     turn = 0;
 
-    while (!ngx_queue_empty(&producer->unsent)) {
-        q = ngx_queue_head(&producer->unsent);
-        batch = ngx_queue_data(q, ngx_http_kafka_batch_t, queue);
+    while ((batch = ngx_http_kafka_dispatch_first(dispatch)) != NULL) {
 
         rc = ngx_http_kafka_producer_hand_over(producer, batch, &turn);
 
@@ -612,128 +407,18 @@ ngx_http_kafka_producer_submit(ngx_event_t *ev)
         }
 
         if (rc == NGX_BUSY) {
-            ngx_post_event(ev, &ngx_posted_next_events);
+            ngx_http_kafka_dispatch_post_next(dispatch);
             return;
         }
 
-        ngx_http_kafka_producer_unqueue(producer, batch);
+        ngx_http_kafka_dispatch_remove(dispatch, batch);
 
         if (batch->pending == 0) {
             ngx_http_kafka_producer_finish(batch);
         }
     }
 
-    producer->going = 0;
-}
-
-
-static void
-ngx_http_kafka_producer_retry_open(ngx_http_kafka_producer_t *producer,
-    ngx_int_t rc)
-{
-    ngx_msec_t  wait;
-
-    wait = NGX_HTTP_KAFKA_PRODUCER_RETRY;
-
-    if (rc == NGX_AGAIN) {
-        wait -= ngx_current_msec - producer->opened;
-    }
-
-    ngx_add_timer(&producer->submit, wait);
-}
-
-
-/*
- * While records are on their way the next ones gather here, till most of those
- * are acknowledged, or for about twice as long as acknowledgements take: one
- * slow partition must not keep others waiting.  librdkafka would keep them
- * back, too, once a partition has 5 messages in flight, but its thread spins
- * meanwhile; and fuller batches are less work for it and for brokers.
- */
-
-static ngx_uint_t
-ngx_http_kafka_producer_gather(ngx_http_kafka_producer_t *producer)
-{
-    ngx_msec_t  since, longest;
-
-    if (producer->going || producer->closing) {
-        return 0;
-    }
-
-    since = ngx_current_msec - producer->handed;
-    longest = ngx_min(2 * producer->round + 2, NGX_HTTP_KAFKA_PRODUCER_GATHER);
-
-    if (since >= longest) {
-        return 0;
-    }
-
-    if (producer->pending < NGX_HTTP_KAFKA_PRODUCER_FEW) {
-        return ngx_http_kafka_producer_more_to_come(producer);
-    }
-
-    if (!producer->submit.timer_set) {
-        ngx_add_timer(&producer->submit, longest - since);
-    }
-
-    return 1;
-}
-
-
-/*
- * Those whose answers went out a moment ago may be about to ask again: turns
- * that follow each other at once are given to them, a few milliseconds of them
- * at the most, and a few turns (tens of microseconds) that bring nobody; fewer
- * once as many wait as were handed over last time, for a group that could be
- * larger costs brokers one more request.
- */
-
-static ngx_uint_t
-ngx_http_kafka_producer_more_to_come(ngx_http_kafka_producer_t *producer)
-{
-    ngx_uint_t  quiet;
-
-    if (producer->most == 0) {
-        producer->turning = ngx_current_msec;
-
-    } else if (ngx_current_msec - producer->turning
-               >= NGX_HTTP_KAFKA_PRODUCER_MORE)
-    {
-        return 0;
-    }
-
-    quiet = (producer->waiting < producer->group)
-            ? NGX_HTTP_KAFKA_PRODUCER_QUIET : NGX_HTTP_KAFKA_PRODUCER_ENOUGH;
-
-    if (producer->waiting > producer->most) {
-        producer->most = producer->waiting;
-        producer->quiet = 0;
-
-    } else if (producer->quiet++ >= quiet) {
-        return 0;
-    }
-
-    ngx_post_event(&producer->submit, &ngx_posted_next_events);
-
-    return 1;
-}
-
-
-/* the group that is handed over from now on, in this turn or in several */
-
-static void
-ngx_http_kafka_producer_go(ngx_http_kafka_producer_t *producer)
-{
-    if (producer->going) {
-        return;
-    }
-
-    producer->going = 1;
-    producer->group = producer->waiting;
-    producer->most = 0;
-    producer->quiet = 0;
-
-    producer->handed = ngx_current_msec;
-    producer->unheard = 1;
+    ngx_http_kafka_dispatch_done(dispatch);
 }
 
 
@@ -751,7 +436,7 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t  *record;
 
     if (batch->unsent == batch->records) {
-        batch->handed = ngx_current_msec;
+        batch->submitted_at = ngx_current_msec;
         batch->clock = producer->metrics.clock;
     }
 
@@ -766,27 +451,26 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
         record = batch->unsent;
         err = ngx_http_kafka_producer_produce(producer, record);
 
-        if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL && producer->pending) {
-            return NGX_AGAIN;
-        }
-
-        if (ngx_http_kafka_producer_fatal(producer, err)) {
+        if ((err == RD_KAFKA_RESP_ERR__QUEUE_FULL
+             && producer->dispatch.pending)
+            || ngx_http_kafka_producer_fatal(producer, err))
+        {
             return NGX_AGAIN;
         }
 
         batch->unsent = record->next;
 
         if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            ngx_http_kafka_batch_fail(record, err,
-                                      RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
-            ngx_http_kafka_producer_doubt(record, err);
+            ngx_http_kafka_record_fail(record, err,
+                                       RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+            ngx_http_kafka_producer_invalidate(record, err);
             ngx_http_kafka_metrics_dropped(&producer->metrics, record);
             continue;
         }
 
         record->state = NGX_HTTP_KAFKA_RECORD_SENT;
         batch->pending++;
-        producer->pending++;
+        ngx_http_kafka_dispatch_sent(&producer->dispatch, record);
         ngx_http_kafka_metrics_sent(&producer->metrics);
     }
 
@@ -798,9 +482,115 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
 }
 
 
-/* the event that has the client replaced is on its way */
+/* as many of those that are to be produced again as there is room for */
 
-ngx_uint_t
+static void
+ngx_http_kafka_producer_retry(ngx_http_kafka_producer_t *producer)
+{
+    ngx_uint_t                 turn;
+    rd_kafka_t                *rk;
+    rd_kafka_resp_err_t        err;
+    ngx_http_kafka_record_t   *record;
+    ngx_http_kafka_clients_t  *clients;
+
+    clients = &producer->clients;
+
+    for (turn = 0; producer->retry.first; turn++) {
+
+        if (clients->rk == NULL || producer->replace.draining) {
+            return;
+        }
+
+        if (turn == NGX_HTTP_KAFKA_PRODUCER_TURN) {
+            ngx_http_kafka_dispatch_post_next(&producer->dispatch);
+            return;
+        }
+
+        record = producer->retry.first;
+
+        if (record->isolated) {
+            err = ngx_http_kafka_producer_produce_isolated(producer, record);
+            rk = clients->isolated;
+
+        } else {
+            err = ngx_http_kafka_producer_produce(producer, record);
+            rk = clients->rk;
+        }
+
+        if ((err == RD_KAFKA_RESP_ERR__QUEUE_FULL && rd_kafka_outq_len(rk))
+            || ngx_http_kafka_producer_fatal(producer, err))
+        {
+            return;
+        }
+
+        (void) ngx_http_kafka_retry_next(&producer->retry);
+
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            ngx_http_kafka_producer_fail(producer, record, err,
+                                         RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+            continue;
+        }
+
+        ngx_http_kafka_dispatch_sent(&producer->dispatch, record);
+        ngx_http_kafka_metrics_sent_again(&producer->metrics);
+    }
+}
+
+
+/* no report comes after an error */
+
+static rd_kafka_resp_err_t
+ngx_http_kafka_producer_produce(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_record_t *record)
+{
+    rd_kafka_t        *rk;
+    rd_kafka_topic_t  *rkt;
+
+    rk = producer->clients.rk;
+
+    rkt = ngx_http_kafka_topic_handle(&producer->topics,
+                                      record->target->topic, rk);
+    if (rkt == NULL) {
+        return rd_kafka_last_error();
+    }
+
+    return ngx_http_kafka_produce(record, rk, rkt);
+}
+
+
+static rd_kafka_resp_err_t
+ngx_http_kafka_producer_produce_isolated(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_record_t *record)
+{
+    rd_kafka_t           *rk;
+    rd_kafka_topic_t     *rkt;
+    rd_kafka_resp_err_t   err;
+
+    rk = ngx_http_kafka_clients_isolated(&producer->clients);
+    if (rk == NULL) {
+        return RD_KAFKA_RESP_ERR__STATE;
+    }
+
+    rkt = rd_kafka_topic_new(rk, (char *) record->target->topic->sn.str.data,
+                             NULL);
+    if (rkt == NULL) {
+        return rd_kafka_last_error();
+    }
+
+    err = ngx_http_kafka_produce(record, rk, rkt);
+
+    rd_kafka_topic_destroy(rkt);
+
+    return err;
+}
+
+
+/*
+ * 1 if the record was not taken and is to wait for another client: the event
+ * that has this one replaced is on its way
+ */
+
+static ngx_uint_t
 ngx_http_kafka_producer_fatal(ngx_http_kafka_producer_t *producer,
     rd_kafka_resp_err_t err)
 {
@@ -808,8 +598,10 @@ ngx_http_kafka_producer_fatal(ngx_http_kafka_producer_t *producer,
 }
 
 
-void
-ngx_http_kafka_producer_doubt(ngx_http_kafka_record_t *record,
+/* the topic may be gone: the next request looks it up */
+
+static void
+ngx_http_kafka_producer_invalidate(ngx_http_kafka_record_t *record,
     rd_kafka_resp_err_t err)
 {
     if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
@@ -821,75 +613,115 @@ ngx_http_kafka_producer_doubt(ngx_http_kafka_record_t *record,
 }
 
 
-rd_kafka_resp_err_t
-ngx_http_kafka_producer_produce(ngx_http_kafka_producer_t *producer,
-    ngx_http_kafka_record_t *record)
+static void
+ngx_http_kafka_producer_begin_events(void *data)
 {
-    rd_kafka_topic_t  *rkt;
+    ngx_http_kafka_producer_t *producer = data;
 
-    rkt = ngx_http_kafka_topic_handle(&producer->topics,
-                                      record->target->topic, producer->rk);
-    if (rkt == NULL) {
-        return rd_kafka_last_error();
-    }
-
-    return ngx_http_kafka_record_produce(record, producer->rk, rkt);
+    ngx_http_kafka_metrics_tick(&producer->metrics);
 }
 
 
-void
-ngx_http_kafka_producer_report(ngx_http_kafka_producer_t *producer,
-    const rd_kafka_message_t *msg, ngx_uint_t offset_known)
+static void
+ngx_http_kafka_producer_report(void *data, const rd_kafka_message_t *msg,
+    ngx_uint_t offset_known)
 {
-    rd_kafka_t               *rk;
-    rd_kafka_resp_err_t       err;
-    rd_kafka_msg_status_t     persisted;
-    ngx_http_kafka_record_t  *record;
+    ngx_http_kafka_producer_t *producer = data;
+
+    rd_kafka_t                 *rk;
+    rd_kafka_resp_err_t         err;
+    rd_kafka_msg_status_t       persisted;
+    ngx_http_kafka_conf_t      *conf;
+    ngx_http_kafka_record_t    *record;
+    ngx_http_kafka_dispatch_t  *dispatch;
+
+    conf = producer->conf;
+    dispatch = &producer->dispatch;
 
     record = msg->_private;
-    rk = record->alone ? producer->alone : producer->rk;
+    rk = record->isolated ? producer->clients.isolated : producer->clients.rk;
 
     err = ngx_http_kafka_producer_cause(producer, msg);
-    persisted = ngx_http_kafka_outcome_persisted(rk, msg,
-                                                 producer->conf->retry_backoff,
-                                                 producer->conf->idempotent);
+    persisted = ngx_http_kafka_outcome_persisted(rk, msg, conf->retry_backoff,
+                                                 conf->idempotent);
 
-    producer->pending--;
+    ngx_http_kafka_dispatch_reported(dispatch, record);
     ngx_http_kafka_metrics_reported(&producer->metrics);
 
-    if (record->alone) {
-        producer->pending_alone--;
+    ngx_http_kafka_replace_reported(&producer->replace, msg,
+                                    dispatch->pending - dispatch->isolated);
+
+    if (ngx_http_kafka_producer_take_again(producer, msg, persisted)
+        == NGX_DECLINED)
+    {
+        if (err) {
+            ngx_http_kafka_producer_fail(producer, record, err, persisted);
+
+        } else {
+            ngx_http_kafka_producer_acked(producer, msg, offset_known);
+        }
     }
 
-    if (producer->unheard) {
-        producer->unheard = 0;
-        producer->round = ngx_current_msec - producer->handed;
+    if (producer->retry.first) {
+        ngx_http_kafka_producer_retry(producer);
+    }
+}
+
+
+/*
+ * NGX_OK: the report is not the last one, its record waits to be produced
+ * again; NGX_DECLINED: it is
+ */
+
+static ngx_int_t
+ngx_http_kafka_producer_take_again(ngx_http_kafka_producer_t *producer,
+    const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted)
+{
+    ngx_http_kafka_record_t  *record;
+
+    if (rd_kafka_message_status(msg) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
+        return NGX_DECLINED;
     }
 
-    if (ngx_http_kafka_producer_endangered(producer, msg)) {
-        ngx_http_kafka_producer_save(producer, "a message is overdue");
-
-    } else {
-        ngx_http_kafka_producer_gap(producer, msg);
+    if (ngx_http_kafka_retry_isolate(&producer->retry, msg, persisted)
+        == NGX_OK)
+    {
+        return NGX_OK;
     }
 
-    if (ngx_http_kafka_retry_take(producer, msg, persisted) == NGX_OK) {
-        ngx_http_kafka_retry_produce(producer);
-        return;
+    record = msg->_private;
+
+    if (persisted != RD_KAFKA_MSG_STATUS_NOT_PERSISTED
+        || msg->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE
+        || producer->closing
+        || ngx_http_kafka_replace_refused(&producer->replace)
+        || !ngx_http_kafka_producer_in_time(producer, record->batch))
+    {
+        return NGX_DECLINED;
     }
 
-    if (err) {
-        ngx_http_kafka_batch_fail(record, err, persisted);
-        ngx_http_kafka_producer_doubt(record, err);
-        ngx_http_kafka_metrics_failed(&producer->metrics, record);
+    ngx_http_kafka_retry_add(&producer->retry, record);
 
-    } else {
-        ngx_http_kafka_producer_acked(producer, msg, offset_known);
+    return NGX_OK;
+}
+
+
+/* librdkafka's clock will run anew, and must end before the batch's */
+
+static ngx_uint_t
+ngx_http_kafka_producer_in_time(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_batch_t *batch)
+{
+    ngx_msec_int_t  left;
+
+    if (!batch->deadline.timer_set) {
+        return 0;
     }
 
-    ngx_http_kafka_producer_settle(record->batch);
+    left = (ngx_msec_int_t) (batch->deadline.timer.key - ngx_current_msec);
 
-    ngx_http_kafka_retry_produce(producer);
+    return left > (ngx_msec_int_t) (producer->conf->timeout
+                                    + NGX_HTTP_KAFKA_PRODUCER_GRACE / 2);
 }
 
 
@@ -909,43 +741,15 @@ ngx_http_kafka_producer_acked(ngx_http_kafka_producer_t *producer,
     record->batch->acked++;
     ngx_http_kafka_metrics_acked(&producer->metrics, record);
 
-    producer->served = 1;
-    producer->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
+    producer->clients.served = 1;
 
-    if (!producer->spent) {
-        producer->fatal = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!producer->replace.draining) {
+        producer->replace.fatal = RD_KAFKA_RESP_ERR_NO_ERROR;
     }
 
-    if (producer->unreachable
-        && rd_kafka_message_broker_id(msg) == producer->unreachable_broker)
-    {
-        producer->unreachable = RD_KAFKA_RESP_ERR_NO_ERROR;
-    }
-}
+    ngx_http_kafka_connectivity_acked(&producer->connectivity, msg);
 
-
-void
-ngx_http_kafka_producer_settle(ngx_http_kafka_batch_t *batch)
-{
-    batch->pending--;
-
-    if (batch->pending == 0 && batch->unsent == NULL) {
-        ngx_http_kafka_producer_finish(batch);
-    }
-}
-
-
-/* no fatal error for so long: the brokers have changed their mind */
-
-ngx_uint_t
-ngx_http_kafka_producer_refused(ngx_http_kafka_producer_t *producer)
-{
-    return producer->fatal
-           && !producer->served
-           && (producer->rk == NULL
-               || producer->spent
-               || ngx_current_msec - producer->opened
-                  < 2 * NGX_HTTP_KAFKA_PRODUCER_RETRY);
+    ngx_http_kafka_producer_settle(record->batch);
 }
 
 
@@ -959,208 +763,123 @@ ngx_http_kafka_producer_cause(ngx_http_kafka_producer_t *producer,
 
     err = ngx_http_kafka_outcome_err(msg);
 
-    if (producer->spent
-        && producer->fatal
+    if (producer->replace.draining
+        && producer->replace.fatal
         && (err == RD_KAFKA_RESP_ERR__PURGE_QUEUE
             || err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT
             || err == RD_KAFKA_RESP_ERR__FATAL))
     {
-        return producer->fatal;
+        return producer->replace.fatal;
     }
 
     return err;
 }
 
 
-/*
- * When a message times out librdkafka starts its sequence numbers anew, and
- * sends what else was on its way to a broker once more under another number:
- * the broker cannot tell that it has it already.  After silence for as long
- * as the message was given, all that was on its way is overdue, too.
- */
-
-static ngx_uint_t
-ngx_http_kafka_producer_endangered(ngx_http_kafka_producer_t *producer,
-    const rd_kafka_message_t *msg)
+static void
+ngx_http_kafka_producer_fail(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err,
+    rd_kafka_msg_status_t persisted)
 {
-    rd_kafka_t               *rk;
-    ngx_http_kafka_record_t  *record;
+    ngx_http_kafka_record_fail(record, err, persisted);
+    ngx_http_kafka_producer_invalidate(record, err);
+    ngx_http_kafka_metrics_failed(&producer->metrics, record);
 
-    record = msg->_private;
-    rk = record->alone ? producer->alone : producer->rk;
-
-    return msg->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT
-           && rd_kafka_message_status(msg)
-              == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED
-           && producer->conf->idempotent
-           && !producer->spent
-           && ngx_http_kafka_client_idle(rk) + NGX_HTTP_KAFKA_PRODUCER_CLOCKS
-              < producer->conf->timeout;
+    ngx_http_kafka_producer_settle(record->batch);
 }
 
 
-/*
- * After any other message that fails for good librdkafka does the same, once
- * all that was on its way has its answer, and sends nothing to any broker
- * before: no harm, unless one of them hangs, or its connection breaks.
- */
+/* one of the batch's records, of those that are pending, has its outcome */
 
 static void
-ngx_http_kafka_producer_gap(ngx_http_kafka_producer_t *producer,
-    const rd_kafka_message_t *msg)
+ngx_http_kafka_producer_settle(ngx_http_kafka_batch_t *batch)
 {
-    ngx_http_kafka_record_t  *record;
+    batch->pending--;
 
-    record = msg->_private;
+    if (batch->pending == 0 && batch->unsent == NULL) {
+        ngx_http_kafka_producer_finish(batch);
+    }
+}
 
-    if (producer->gap.timer_set) {
 
-        if (!record->alone
-            && (ngx_msec_int_t) (record->batch->handed - producer->gap_since)
-               <= 0
-            && --producer->gap_left == 0)
-        {
-            ngx_del_timer(&producer->gap);
-        }
+static void
+ngx_http_kafka_producer_error(void *data, rd_kafka_resp_err_t err,
+    const char *text)
+{
+    ngx_http_kafka_producer_t *producer = data;
 
+    ngx_http_kafka_replace_disconnected(&producer->replace);
+    ngx_http_kafka_connectivity_error(&producer->connectivity, err, text);
+}
+
+
+static void
+ngx_http_kafka_producer_fatal_error(void *data)
+{
+    ngx_http_kafka_producer_t *producer = data;
+
+    char                 text[NGX_HTTP_KAFKA_CLIENT_ERROR];
+    rd_kafka_resp_err_t  err;
+
+    if (producer->replace.draining) {
         return;
     }
 
-    producer->gap_left = producer->pending - producer->pending_alone;
+    err = ngx_http_kafka_clients_fatal_error(&producer->clients, text,
+                                             sizeof(text));
 
-    if (msg->err == RD_KAFKA_RESP_ERR_NO_ERROR
-        || record->alone
-        || !producer->conf->idempotent
-        || producer->spent
-        || producer->closing
-        || producer->gap_left == 0)
-    {
-        return;
-    }
-
-    producer->gap_since = ngx_current_msec;
-
-    ngx_add_timer(&producer->gap, NGX_HTTP_KAFKA_PRODUCER_GAP);
+    ngx_http_kafka_connectivity_fatal(&producer->connectivity, err, text);
+    ngx_http_kafka_replace_start(&producer->replace, err);
 }
 
 
 static void
-ngx_http_kafka_producer_gap_lasts(ngx_event_t *ev)
+ngx_http_kafka_producer_log(void *data, int level, const char *facility,
+    const char *text)
 {
-    ngx_http_kafka_producer_t  *producer;
+    ngx_http_kafka_producer_t *producer = data;
 
-    producer = ev->data;
-
-    if (!producer->spent) {
-        ngx_http_kafka_producer_save(producer, "a message failed while others "
-                                     "were long on their way");
-    }
-}
-
-
-void
-ngx_http_kafka_producer_broken(ngx_http_kafka_producer_t *producer)
-{
-    if (producer->gap.timer_set && !producer->spent) {
-        ngx_http_kafka_producer_save(producer, "a connection broke after a "
-                                     "message failed");
-    }
+    ngx_http_kafka_connectivity_log(&producer->connectivity, level, facility,
+                                    text);
 }
 
 
 static void
-ngx_http_kafka_producer_save(ngx_http_kafka_producer_t *producer,
-    const char *why)
+ngx_http_kafka_producer_statistics(void *data, const char *text)
 {
-    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                  "kafka producer \"%V\": %s, its client is replaced to "
-                  "avoid duplicates", &producer->conf->name, why);
+    ngx_http_kafka_producer_t *producer = data;
 
-    ngx_http_kafka_producer_replace(producer, RD_KAFKA_RESP_ERR_NO_ERROR);
+    ngx_http_kafka_health_statistics(&producer->health, &producer->metrics,
+                                     producer->clients.opened, text,
+                                     ngx_strlen(text));
 }
 
 
-/* first what is not sent, for what is sent may be acknowledged any moment */
-
-void
-ngx_http_kafka_producer_replace(ngx_http_kafka_producer_t *producer,
-    rd_kafka_resp_err_t fatal)
-{
-    producer->spent = 1;
-    producer->fatal = fatal;
-    producer->replaced = ngx_current_msec;
-
-    if (producer->closing) {
-        ngx_http_kafka_producer_purge_all(producer, RD_KAFKA_PURGE_F_QUEUE
-                                                    |RD_KAFKA_PURGE_F_INFLIGHT);
-        return;
-    }
-
-    ngx_http_kafka_producer_purge(&producer->purge);
-}
-
+/* there may be room again, or a draining client has reported all */
 
 static void
-ngx_http_kafka_producer_purge(ngx_event_t *ev)
+ngx_http_kafka_producer_served(void *data)
 {
-    int                         what;
-    ngx_http_kafka_producer_t  *producer;
+    ngx_http_kafka_producer_t *producer = data;
 
-    producer = ev->data;
-    what = RD_KAFKA_PURGE_F_QUEUE;
+    if (producer->dispatch.pending == 0) {
 
-    if (ngx_current_msec - producer->replaced
-        >= NGX_HTTP_KAFKA_PRODUCER_SPENT)
-    {
-        what |= RD_KAFKA_PURGE_F_INFLIGHT;
-    }
-
-    ngx_http_kafka_producer_purge_all(producer, what);
-
-    /* and what librdkafka puts back into its queue meanwhile */
-
-    ngx_add_timer(ev, NGX_HTTP_KAFKA_PRODUCER_TICK);
-}
-
-
-static void
-ngx_http_kafka_producer_purge_all(ngx_http_kafka_producer_t *producer,
-    int what)
-{
-    (void) rd_kafka_purge(producer->rk, what|RD_KAFKA_PURGE_F_NON_BLOCKING);
-
-    if (producer->alone) {
-        (void) rd_kafka_purge(producer->alone,
-                              what|RD_KAFKA_PURGE_F_NON_BLOCKING);
-    }
-}
-
-
-void
-ngx_http_kafka_producer_resume(ngx_http_kafka_producer_t *producer)
-{
-    if (producer->pending == 0) {
-
-        if (producer->spent) {
+        if (producer->replace.draining) {
             ngx_http_kafka_producer_end(producer);
-            producer->spent = 0;
 
         } else if (ngx_http_kafka_producer_crowded(producer)) {
-            ngx_http_kafka_client_large(producer->rk);
+            ngx_http_kafka_client_large(producer->clients.rk);
             ngx_http_kafka_producer_end(producer);
             ngx_http_kafka_topics_forget(&producer->topics);
         }
 
-        if (producer->rk == NULL && !producer->closing) {
-
-            /* with nothing to send, too: a client also watches the brokers */
-
-            ngx_post_event(&producer->submit, &ngx_posted_events);
+        if (producer->clients.rk == NULL && !producer->closing) {
+            ngx_post_event(&producer->reopen, &ngx_posted_events);
         }
     }
 
-    if (producer->again || !ngx_queue_empty(&producer->unsent)) {
-        ngx_post_event(&producer->submit, &ngx_posted_events);
+    if (producer->retry.first || producer->dispatch.nunsent) {
+        ngx_http_kafka_dispatch_post(&producer->dispatch);
     }
 }
 
@@ -1174,36 +893,42 @@ static ngx_uint_t
 ngx_http_kafka_producer_crowded(ngx_http_kafka_producer_t *producer)
 {
     return producer->topics.handles > NGX_HTTP_KAFKA_PRODUCER_TOPICS
-           && ngx_current_msec - producer->opened
+           && ngx_current_msec - producer->clients.opened
               > NGX_HTTP_KAFKA_PRODUCER_CROWDED
            && !producer->closing;
 }
 
 
 static void
-ngx_http_kafka_producer_deadline(ngx_event_t *ev)
+ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
+{
+    ngx_http_kafka_topics_release(&producer->topics);
+    ngx_http_kafka_replace_done(&producer->replace);
+    ngx_http_kafka_clients_end(&producer->clients);
+    ngx_http_kafka_metrics_ended(&producer->metrics);
+}
+
+
+static void
+ngx_http_kafka_producer_deadline_handler(ngx_event_t *ev)
 {
     rd_kafka_resp_err_t         err;
     ngx_http_kafka_batch_t     *batch;
     ngx_http_kafka_producer_t  *producer;
 
     batch = ev->data;
-    producer = batch->client;
+    producer = batch->producer;
 
     err = RD_KAFKA_RESP_ERR__QUEUE_FULL;
 
-    if (producer->fatal && (producer->rk == NULL || producer->spent)) {
-        err = producer->fatal;
+    if (producer->replace.fatal
+        && (producer->clients.rk == NULL || producer->replace.draining))
+    {
+        err = producer->replace.fatal;
     }
 
     if (batch->unknown) {
-        err = RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
-
-        if (ngx_http_kafka_error(producer->trouble)->flags
-            & NGX_HTTP_KAFKA_ERROR_CONNECT)
-        {
-            err = producer->trouble;
-        }
+        err = ngx_http_kafka_connectivity_cause(&producer->connectivity);
     }
 
     ngx_http_kafka_producer_give_up(batch, err);
@@ -1222,14 +947,14 @@ ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     ngx_http_kafka_record_t    *record;
     ngx_http_kafka_producer_t  *producer;
 
-    producer = batch->client;
+    producer = batch->producer;
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                    "kafka: batch %p: given up: %s", batch,
                    rd_kafka_err2name(err));
 
     if (batch->unknown) {
-        ngx_http_kafka_producer_forget(batch);
+        ngx_http_kafka_resolve_cancel(batch);
 
         batch->err = err;
         ngx_http_kafka_producer_finish(batch);
@@ -1237,12 +962,12 @@ ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     }
 
     if (batch->queued) {
-        ngx_http_kafka_producer_unqueue(producer, batch);
+        ngx_http_kafka_dispatch_remove(&producer->dispatch, batch);
     }
 
     for (record = batch->unsent; record; record = record->next) {
-        ngx_http_kafka_batch_fail(record, err,
-                                  RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+        ngx_http_kafka_record_fail(record, err,
+                                   RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
         ngx_http_kafka_metrics_dropped(&producer->metrics, record);
     }
 
@@ -1264,26 +989,11 @@ ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
 
 
 static void
-ngx_http_kafka_producer_forget(ngx_http_kafka_batch_t *batch)
-{
-    ngx_http_kafka_target_t  *target;
-
-    for (target = batch->targets; target; target = target->next) {
-        ngx_http_kafka_topic_cancel(target);
-        ngx_http_kafka_topic_unuse(target);
-    }
-
-    batch->unknown = 0;
-}
-
-
-static void
 ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch)
 {
-    ngx_http_kafka_target_t    *target;
     ngx_http_kafka_producer_t  *producer;
 
-    producer = batch->client;
+    producer = batch->producer;
 
     ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                    "kafka: batch %p: done, %ui of %ui messages acknowledged",
@@ -1295,9 +1005,7 @@ ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch)
         ngx_del_timer(&batch->deadline);
     }
 
-    for (target = batch->targets; target; target = target->next) {
-        ngx_http_kafka_topic_unuse(target);
-    }
+    ngx_http_kafka_resolve_cancel(batch);
 
     ngx_queue_remove(&batch->link);
 
@@ -1309,37 +1017,25 @@ ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch)
 static void
 ngx_http_kafka_producer_answer(ngx_http_kafka_batch_t *batch)
 {
+    ngx_http_kafka_producer_t  *producer;
+
     if (batch->acked != batch->nrecords) {
-        batch->trouble = ngx_http_kafka_producer_unreachable(batch->client);
+        producer = batch->producer;
+        batch->trouble =
+                     ngx_http_kafka_connectivity_text(&producer->connectivity);
     }
 
     ngx_http_kafka_batch_done(batch);
 }
 
 
-/* of a broker, for the callers whose messages are not acknowledged */
+/* answers all that wait, for nginx closes their connections now */
 
-static const char *
-ngx_http_kafka_producer_unreachable(ngx_http_kafka_producer_t *producer)
+static void
+ngx_http_kafka_producer_abort(void *data)
 {
-    if (producer->unreachable == RD_KAFKA_RESP_ERR_NO_ERROR
-        || ngx_current_msec - producer->unreachable_since
-           >= NGX_HTTP_KAFKA_PRODUCER_UNREACHABLE)
-    {
-        return NULL;
-    }
+    ngx_http_kafka_producer_t *producer = data;
 
-    return (producer->unreachable == RD_KAFKA_RESP_ERR__RESOLVE)
-           ? "the name that a Kafka broker advertises as its address cannot be "
-             "resolved by this server"
-           : "a Kafka broker accepts no connection at the address that it "
-             "advertises: it is down, or this server cannot reach it there";
-}
-
-
-void
-ngx_http_kafka_producer_abort(ngx_http_kafka_producer_t *producer)
-{
     ngx_queue_t             *q, *next;
     ngx_http_kafka_batch_t  *batch;
 
@@ -1365,44 +1061,35 @@ ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
         return;
     }
 
-    ngx_http_kafka_producer_timers(producer);
+    ngx_http_kafka_replace_close(&producer->replace);
 
-    if (producer->rk) {
+    if (producer->clients.rk) {
         ngx_http_kafka_producer_flush(producer, until);
     }
 
-    ngx_http_kafka_retry_fail(producer);
+    ngx_http_kafka_producer_fail_retries(producer);
     ngx_http_kafka_producer_abort(producer);
 
-    if (producer->submit.timer_set) {
-        ngx_del_timer(&producer->submit);
+    ngx_http_kafka_dispatch_close(&producer->dispatch);
+
+    if (producer->reopen.timer_set) {
+        ngx_del_timer(&producer->reopen);
     }
 
-    if (producer->submit.posted) {
-        ngx_delete_posted_event(&producer->submit);
+    if (producer->reopen.posted) {
+        ngx_delete_posted_event(&producer->reopen);
     }
 
-    if (producer->rk) {
+    if (producer->clients.rk) {
         ngx_http_kafka_producer_destroy(producer, until);
     }
 
-    if (producer->connection) {
-        ngx_http_kafka_events_close(producer);
+    if (producer->events.connection) {
+        ngx_http_kafka_events_close(&producer->events);
     }
 
     ngx_http_kafka_topics_close(&producer->topics, until);
-
-    if (producer->client_conf) {
-        rd_kafka_conf_destroy(producer->client_conf);
-        rd_kafka_conf_destroy(producer->side);
-        producer->client_conf = NULL;
-        producer->side = NULL;
-    }
-
-    if (producer->mock) {
-        (void) ngx_http_kafka_client_destroy_until(producer->mock, until);
-        producer->mock = NULL;
-    }
+    ngx_http_kafka_clients_close(&producer->clients, until);
 }
 
 
@@ -1410,34 +1097,68 @@ static void
 ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
     ngx_msec_t until)
 {
-    while (!producer->spent
-           && (producer->pending || !ngx_queue_empty(&producer->unsent)))
+    ngx_http_kafka_dispatch_t  *dispatch;
+
+    dispatch = &producer->dispatch;
+
+    while (!producer->replace.draining
+           && (dispatch->pending || dispatch->nunsent))
     {
-        if (!ngx_queue_empty(&producer->unsent)) {
-            ngx_http_kafka_producer_submit(&producer->submit);
+        if (dispatch->nunsent) {
+            ngx_http_kafka_producer_submit_handler(&dispatch->submit);
         }
 
-        ngx_http_kafka_events_wait(producer, until);
+        ngx_http_kafka_producer_wait(producer, until);
 
         if ((ngx_msec_int_t) (until - ngx_current_msec) <= 0) {
             break;
         }
     }
 
-    if (producer->pending == 0) {
+    if (dispatch->pending == 0) {
         return;
     }
 
     ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                   "kafka producer \"%V\": %ui messages were not acknowledged "
                   "before the process had to exit",
-                  &producer->conf->name, producer->pending);
+                  &producer->conf->name, dispatch->pending);
 
-    ngx_http_kafka_producer_purge_all(producer, RD_KAFKA_PURGE_F_QUEUE
-                                                |RD_KAFKA_PURGE_F_INFLIGHT);
+    ngx_http_kafka_clients_purge(&producer->clients,
+                                 RD_KAFKA_PURGE_F_QUEUE
+                                 |RD_KAFKA_PURGE_F_INFLIGHT);
 
-    ngx_http_kafka_events_wait(producer, ngx_current_msec
+    ngx_http_kafka_producer_wait(producer, ngx_current_msec
                                            + NGX_HTTP_KAFKA_PRODUCER_PURGE);
+}
+
+
+/* until all that is pending is reported, or the time is over */
+
+static void
+ngx_http_kafka_producer_wait(ngx_http_kafka_producer_t *producer,
+    ngx_msec_t until)
+{
+    while (producer->dispatch.pending) {
+        if (ngx_http_kafka_events_wait(&producer->events, until) == NGX_DONE) {
+            return;
+        }
+    }
+}
+
+
+static void
+ngx_http_kafka_producer_fail_retries(ngx_http_kafka_producer_t *producer)
+{
+    ngx_http_kafka_record_t  *record;
+
+    while (producer->retry.first) {
+        record = ngx_http_kafka_retry_next(&producer->retry);
+
+        ngx_http_kafka_producer_fail(producer, record,
+                                     RD_KAFKA_RESP_ERR__DESTROY,
+                                     RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+    }
 }
 
 
@@ -1449,21 +1170,13 @@ ngx_http_kafka_producer_destroy(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t  *batch;
 
     ngx_http_kafka_topics_release(&producer->topics);
-    ngx_http_kafka_producer_queues(producer);
 
-    if ((producer->alone
-         && ngx_http_kafka_client_destroy_until(producer->alone, until)
-            != NGX_OK)
-        || ngx_http_kafka_client_destroy_until(producer->rk, until)
-           != NGX_OK)
-    {
+    if (ngx_http_kafka_clients_destroy(&producer->clients, until) != NGX_OK) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "kafka producer \"%V\" did not end in time",
                       &producer->conf->name);
         return;
     }
-
-    producer->rk = NULL;
 
     while (!ngx_queue_empty(&producer->batches)) {
         q = ngx_queue_head(&producer->batches);

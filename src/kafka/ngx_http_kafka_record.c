@@ -5,80 +5,60 @@
 
 
 #include <ngx_http_kafka_record.h>
-#include <ngx_http_kafka_client.h>
 
 
-static rd_kafka_headers_t *ngx_http_kafka_record_headers(
-    ngx_http_kafka_header_t *header);
+/* what librdkafka adds to a record's size: lengths, timestamp, attributes */
+#define NGX_HTTP_KAFKA_RECORD_OVERHEAD  36
 
 
-rd_kafka_resp_err_t
-ngx_http_kafka_record_produce(ngx_http_kafka_record_t *record, rd_kafka_t *rk,
-    rd_kafka_topic_t *rkt)
+static size_t ngx_http_kafka_record_varint(size_t len);
+
+
+size_t
+ngx_http_kafka_record_size(ngx_http_kafka_record_t *record)
 {
-    int64_t               timestamp;
-    ngx_time_t           *now;
-    rd_kafka_headers_t   *headers;
-    rd_kafka_resp_err_t   err;
+    size_t                    size;
+    ngx_http_kafka_header_t  *header;
 
-    headers = NULL;
+    size = NGX_HTTP_KAFKA_RECORD_OVERHEAD + record->key.len + record->value.len;
 
-    if (record->headers) {
-        headers = ngx_http_kafka_record_headers(record->headers);
-        if (headers == NULL) {
-            return RD_KAFKA_RESP_ERR__FAIL;
-        }
+    for (header = record->headers; header; header = header->next) {
+        size += ngx_http_kafka_record_varint(header->key.len)
+                + header->key.len
+                + ngx_http_kafka_record_varint(header->value.len)
+                + header->value.len;
     }
 
-    /* the loop's clock: librdkafka would ask the system's for each record */
-
-    timestamp = record->timestamp;
-
-    if (timestamp == 0) {
-        now = ngx_timeofday();
-        timestamp = (int64_t) now->sec * 1000 + now->msec;
-    }
-
-    record->requests = ngx_http_kafka_client_requests(rk);
-
-    err = rd_kafka_producev(rk,
-                            RD_KAFKA_V_RKT(rkt),
-                            RD_KAFKA_V_PARTITION(record->partition),
-                            RD_KAFKA_V_MSGFLAGS(0),
-                            RD_KAFKA_V_VALUE(record->value.data,
-                                             record->value.len),
-                            RD_KAFKA_V_KEY(record->key.data, record->key.len),
-                            RD_KAFKA_V_TIMESTAMP(timestamp),
-                            RD_KAFKA_V_HEADERS(headers),
-                            RD_KAFKA_V_OPAQUE(record),
-                            RD_KAFKA_V_END);
-
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR && headers) {
-        rd_kafka_headers_destroy(headers);
-    }
-
-    return err;
+    return size;
 }
 
 
-static rd_kafka_headers_t *
-ngx_http_kafka_record_headers(ngx_http_kafka_header_t *header)
+/* the bytes that Kafka's record format spends on a length */
+
+static size_t
+ngx_http_kafka_record_varint(size_t len)
 {
-    rd_kafka_resp_err_t   err;
-    rd_kafka_headers_t   *headers;
+    size_t  n;
 
-    headers = rd_kafka_headers_new(8);
+    /* a sign takes the lowest bit */
 
-    for ( /* void */ ; header; header = header->next) {
-        err = rd_kafka_header_add(headers, (char *) header->key.data,
-                                  header->key.len, header->value.data,
-                                  header->value.len);
-
-        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            rd_kafka_headers_destroy(headers);
-            return NULL;
-        }
+    for (n = 1, len >>= 6; len; len >>= 7) {
+        n++;
     }
 
-    return headers;
+    return n;
+}
+
+
+void
+ngx_http_kafka_record_fail(ngx_http_kafka_record_t *record,
+    rd_kafka_resp_err_t err, rd_kafka_msg_status_t persisted)
+{
+    record->state = NGX_HTTP_KAFKA_RECORD_FAILED;
+    record->err = err;
+    record->persisted = persisted;
+
+    if (record->uncertain && persisted == RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
+        record->persisted = RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
+    }
 }

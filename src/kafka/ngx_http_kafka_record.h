@@ -10,19 +10,63 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_http_kafka_batch.h>
+#include <librdkafka/rdkafka.h>
 
 
-/* A record, as librdkafka takes it.  Event loop. */
+/* A record of a batch, which lies in the batch's pool.  Event loop. */
 
+
+typedef struct ngx_http_kafka_batch_s   ngx_http_kafka_batch_t;
+typedef struct ngx_http_kafka_record_s  ngx_http_kafka_record_t;
+typedef struct ngx_http_kafka_header_s  ngx_http_kafka_header_t;
+typedef struct ngx_http_kafka_target_s  ngx_http_kafka_target_t;
+typedef struct ngx_http_kafka_topic_s   ngx_http_kafka_topic_t;
+
+
+typedef enum {
+    NGX_HTTP_KAFKA_RECORD_NEW = 0,
+    NGX_HTTP_KAFKA_RECORD_SENT,
+    NGX_HTTP_KAFKA_RECORD_ACKED,
+    NGX_HTTP_KAFKA_RECORD_FAILED
+} ngx_http_kafka_record_state_e;
+
+
+struct ngx_http_kafka_header_s {
+    ngx_http_kafka_header_t        *next;
+    ngx_str_t                       key;
+    ngx_str_t                       value;     /* data is NULL: null */
+};
+
+
+struct ngx_http_kafka_record_s {
+    ngx_http_kafka_record_t        *next;
+    ngx_http_kafka_record_t        *retry;     /* the next one, as it waits */
+    ngx_http_kafka_batch_t         *batch;
+    ngx_http_kafka_target_t        *target;
+    ngx_http_kafka_header_t        *headers;
+    ngx_str_t                       key;       /* data is NULL: null */
+    ngx_str_t                       value;
+    int64_t                         timestamp; /* milliseconds, 0: none */
+    int64_t                         offset;    /* negative: unknown */
+    int32_t                         partition;
+    uint32_t                        requests;  /* of the client, before it */
+    rd_kafka_resp_err_t             err;
+    unsigned                        state:2;
+    unsigned                        persisted:2; /* rd_kafka_msg_status_t */
+    unsigned                        isolated:1; /* for the isolated client */
+    unsigned                        uncertain:1; /* of an earlier client */
+};
+
+
+/* as librdkafka counts it against message.max.bytes */
+size_t ngx_http_kafka_record_size(ngx_http_kafka_record_t *record);
 
 /*
- * Gives a record to a client, whose handle of its topic rkt is.  The value
- * stays ours: the record must live until its report has come, which has it as
- * its opaque.  No report comes after an error.
+ * Marks a record that will have no (further) report.  What is uncertain about
+ * it from before stays so, whatever persisted says.
  */
-rd_kafka_resp_err_t ngx_http_kafka_record_produce(
-    ngx_http_kafka_record_t *record, rd_kafka_t *rk, rd_kafka_topic_t *rkt);
+void ngx_http_kafka_record_fail(ngx_http_kafka_record_t *record,
+    rd_kafka_resp_err_t err, rd_kafka_msg_status_t persisted);
 
 
 #endif /* _NGX_HTTP_KAFKA_RECORD_H_INCLUDED_ */

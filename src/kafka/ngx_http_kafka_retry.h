@@ -10,29 +10,39 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_http_kafka_producer.h>
+#include <ngx_http_kafka_batch.h>
 
 
 /*
  * Records that are produced once more before their callers hear of them: by
- * themselves, where Kafka refused all that librdkafka had sent along with one
- * of them; and by the next client, where theirs was replaced before it sent
- * them.  Event loop.
+ * the isolated client, where Kafka refused all that librdkafka had sent along
+ * with one of them; and by the next client, where theirs was replaced before it
+ * sent them.  In their order.  Event loop.
  */
 
+
+typedef struct {
+    ngx_http_kafka_record_t    *first;      /* or NULL */
+    ngx_http_kafka_record_t   **last;
+} ngx_http_kafka_retry_t;
+
+
+void ngx_http_kafka_retry_init(ngx_http_kafka_retry_t *retry);
+
+void ngx_http_kafka_retry_add(ngx_http_kafka_retry_t *retry,
+    ngx_http_kafka_record_t *record);
 
 /*
- * NGX_OK: the report is not the last one, its record waits to be produced
- * again; NGX_DECLINED: it is.
+ * Adds the record of a report, for the isolated client, if another record may
+ * be why it was refused.  msg says that its last attempt did not succeed,
+ * persisted what is known of all of them.  NGX_OK or NGX_DECLINED.
  */
-ngx_int_t ngx_http_kafka_retry_take(ngx_http_kafka_producer_t *producer,
+ngx_int_t ngx_http_kafka_retry_isolate(ngx_http_kafka_retry_t *retry,
     const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted);
 
-/* produces those that wait, in their order, as many as there is room for */
-void ngx_http_kafka_retry_produce(ngx_http_kafka_producer_t *producer);
-
-/* those that wait will not be produced */
-void ngx_http_kafka_retry_fail(ngx_http_kafka_producer_t *producer);
+/* removes the first one, and returns it */
+ngx_http_kafka_record_t *ngx_http_kafka_retry_next(
+    ngx_http_kafka_retry_t *retry);
 
 
 #endif /* _NGX_HTTP_KAFKA_RETRY_H_INCLUDED_ */

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_metrics.h>
+#include <ngx_http_kafka_memory.h>
 
 
 /* of the zone; the number is raised when the meaning of what is in it changes,
@@ -306,7 +307,7 @@ ngx_http_kafka_metrics_worker(ngx_shm_zone_t *zone)
     ngx_http_kafka_metrics_own_zone = zone;
     ngx_http_kafka_metrics_own_pid = ngx_pid;
 
-    ngx_http_kafka_batch_share(&worker->held);
+    ngx_http_kafka_memory_share(&worker->held);
 
     return worker;
 }
@@ -412,7 +413,7 @@ ngx_http_kafka_metrics_close(ngx_http_kafka_metrics_t *metrics)
         if (ngx_queue_empty(&ngx_http_kafka_metrics_own->cells)
             && ngx_http_kafka_metrics_own_zone == metrics->zone)
         {
-            ngx_http_kafka_batch_share(NULL);
+            ngx_http_kafka_memory_share(NULL);
             ngx_http_kafka_metrics_retire(shpool, ngx_http_kafka_metrics_own);
             ngx_http_kafka_metrics_own_zone = NULL;
         }

@@ -1,0 +1,84 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_CLIENTS_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_CLIENTS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http_kafka_conf.h>
+#include <ngx_http_kafka_events.h>
+
+
+/*
+ * The clients of librdkafka that a producer has: the one that produces, which
+ * others follow when it is replaced; an isolated one, which sends each record
+ * in a batch of its own; and one that has librdkafka's mock cluster, where it
+ * is configured.  Event loop.
+ */
+
+
+/* milliseconds from a client that could not serve to the next one */
+#define NGX_HTTP_KAFKA_CLIENTS_REOPEN  1000
+
+
+typedef struct {
+    ngx_http_kafka_conf_t       *conf;
+    ngx_http_kafka_events_t     *events;     /* of both clients below */
+
+    rd_kafka_t                  *rk;         /* produces; or NULL */
+    rd_kafka_t                  *isolated;   /* or NULL */
+    rd_kafka_t                  *mock;       /* or NULL */
+
+    rd_kafka_conf_t             *rk_conf;
+    rd_kafka_conf_t             *aux_conf;   /* for clients beside rk */
+
+    ngx_msec_t                   opened;     /* when the last rk was made */
+    ngx_msec_t                   failed;     /* when it could not be, or 0 */
+    unsigned                     served:1;   /* rk has delivered records */
+} ngx_http_kafka_clients_t;
+
+
+/*
+ * Opens events and makes the configurations of the clients, the first time.
+ * Makes the client that produces.  NGX_OK; NGX_AGAIN: the last one ended before
+ * it had served, and ngx_http_kafka_clients_reopen() says when the next one may
+ * be made; NGX_ERROR: it cannot be made, and the log says why.
+ */
+ngx_int_t ngx_http_kafka_clients_open(ngx_http_kafka_clients_t *clients);
+
+/* milliseconds until the next try, after a return code of the function above */
+ngx_msec_t ngx_http_kafka_clients_reopen(ngx_http_kafka_clients_t *clients,
+    ngx_int_t rc);
+
+/* the isolated client, made where there is none; NULL: it cannot be made */
+rd_kafka_t *ngx_http_kafka_clients_isolated(ngx_http_kafka_clients_t *clients);
+
+/* the error that has ended a client; its text goes to text, of size bytes */
+rd_kafka_resp_err_t ngx_http_kafka_clients_fatal_error(
+    ngx_http_kafka_clients_t *clients, char *text, size_t size);
+
+/* has records reported as purged; what is of RD_KAFKA_PURGE_F_* */
+void ngx_http_kafka_clients_purge(ngx_http_kafka_clients_t *clients, int what);
+
+/* destroys both clients in nginx's thread pool; no handle may be left */
+void ngx_http_kafka_clients_end(ngx_http_kafka_clients_t *clients);
+
+/*
+ * The same as the process exits, by the time until, as ngx_current_msec.
+ * NGX_OK, or NGX_AGAIN if it takes longer: then their threads may still use
+ * records.
+ */
+ngx_int_t ngx_http_kafka_clients_destroy(ngx_http_kafka_clients_t *clients,
+    ngx_msec_t until);
+
+/* frees the rest, after that */
+void ngx_http_kafka_clients_close(ngx_http_kafka_clients_t *clients,
+    ngx_msec_t until);
+
+
+#endif /* _NGX_HTTP_KAFKA_CLIENTS_H_INCLUDED_ */

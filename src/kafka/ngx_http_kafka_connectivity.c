@@ -1,0 +1,238 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_connectivity.h>
+#include <ngx_http_kafka_errors.h>
+
+
+/* lines of librdkafka's log in a window of milliseconds */
+#define NGX_HTTP_KAFKA_LOG_LINES      10
+#define NGX_HTTP_KAFKA_LOG_WINDOW     1000
+
+/* milliseconds before the same cause is an error in the log again */
+#define NGX_HTTP_KAFKA_LOG_REPEAT     10000
+
+/* milliseconds: librdkafka repeats an error that lasts every 30 s */
+#define NGX_HTTP_KAFKA_UNREACHABLE    40000
+
+
+static void ngx_http_kafka_connectivity_unreachable(
+    ngx_http_kafka_connectivity_t *cn, rd_kafka_resp_err_t err,
+    const char *text);
+static ngx_uint_t ngx_http_kafka_connectivity_news(
+    ngx_http_kafka_connectivity_t *cn, rd_kafka_resp_err_t err);
+static ngx_uint_t ngx_http_kafka_connectivity_may_log(
+    ngx_http_kafka_connectivity_t *cn);
+
+
+void
+ngx_http_kafka_connectivity_error(ngx_http_kafka_connectivity_t *cn,
+    rd_kafka_resp_err_t err, const char *text)
+{
+    ngx_uint_t  level;
+
+    if (err == RD_KAFKA_RESP_ERR__TRANSPORT
+        && ngx_strstr(text, ":SSL routines:"))
+    {
+        /* TLS 1.3: the broker refuses after the client is done */
+
+        err = RD_KAFKA_RESP_ERR__SSL;
+    }
+
+    ngx_http_kafka_connectivity_unreachable(cn, err, text);
+
+    level = ngx_http_kafka_connectivity_news(cn, err) ? NGX_LOG_ERR
+                                                      : NGX_LOG_INFO;
+
+    if (ngx_http_kafka_connectivity_may_log(cn)) {
+        ngx_log_error(level, ngx_cycle->log, 0,
+                      "kafka producer \"%V\": %s: %s", cn->name,
+                      rd_kafka_err2name(err), text);
+    }
+}
+
+
+/*
+ * librdkafka's text begins with the broker's name, "host:port/1: ", which ends
+ * in "/bootstrap: " unless the address is one that the broker has advertised.
+ */
+
+static void
+ngx_http_kafka_connectivity_unreachable(ngx_http_kafka_connectivity_t *cn,
+    rd_kafka_resp_err_t err, const char *text)
+{
+    u_char     *p, *last;
+    ngx_int_t   id;
+
+    if (err != RD_KAFKA_RESP_ERR__RESOLVE
+        && (err != RD_KAFKA_RESP_ERR__TRANSPORT
+            || ngx_strstr(text, "state CONNECT") == NULL))
+    {
+        return;
+    }
+
+    last = (u_char *) ngx_strstr(text, ": ");
+
+    if (last == NULL) {
+        return;
+    }
+
+    for (p = last; p > (u_char *) text && p[-1] != '/'; p--) { /* void */ }
+
+    id = ngx_atoi(p, last - p);
+
+    if (id == NGX_ERROR) {
+        return;
+    }
+
+    cn->unreachable = err;
+    cn->unreachable_broker = id;
+    cn->unreachable_since = ngx_current_msec;
+}
+
+
+/*
+ * 0 where it is known already and comes with each attempt to connect.  That a
+ * connection broke says less than why it cannot be made.
+ */
+
+static ngx_uint_t
+ngx_http_kafka_connectivity_news(ngx_http_kafka_connectivity_t *cn,
+    rd_kafka_resp_err_t err)
+{
+    if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        return 1;
+    }
+
+    if (cn->last_error
+        && (err == cn->last_error || err == RD_KAFKA_RESP_ERR__TRANSPORT))
+    {
+        if (ngx_current_msec - cn->last_error_logged
+            < NGX_HTTP_KAFKA_LOG_REPEAT)
+        {
+            return 0;
+        }
+
+    } else {
+        cn->last_error = err;
+    }
+
+    cn->last_error_logged = ngx_current_msec;
+
+    return 1;
+}
+
+
+void
+ngx_http_kafka_connectivity_fatal(ngx_http_kafka_connectivity_t *cn,
+    rd_kafka_resp_err_t err, const char *text)
+{
+    ngx_uint_t  level;
+
+    level = NGX_LOG_INFO;
+
+    if (err != cn->last_fatal
+        || ngx_current_msec - cn->last_fatal_logged
+           >= NGX_HTTP_KAFKA_LOG_REPEAT)
+    {
+        level = NGX_LOG_ERR;
+        cn->last_fatal = err;
+        cn->last_fatal_logged = ngx_current_msec;
+    }
+
+    if (ngx_http_kafka_connectivity_may_log(cn)) {
+        ngx_log_error(level, ngx_cycle->log, 0,
+                      "kafka producer \"%V\": fatal error %s: %s; its client "
+                      "is replaced", cn->name, rd_kafka_err2name(err), text);
+    }
+}
+
+
+void
+ngx_http_kafka_connectivity_log(ngx_http_kafka_connectivity_t *cn, int level,
+    const char *facility, const char *text)
+{
+    /* syslog's levels are nginx's less one; a broker's fault is no [crit] */
+
+    level = ngx_max(level + 1, NGX_LOG_ERR);
+
+    if (ngx_strcmp(facility, "SSLCERTVRFY") == 0
+        && !ngx_http_kafka_connectivity_news(cn, RD_KAFKA_RESP_ERR__SSL))
+    {
+        level = NGX_LOG_INFO;
+    }
+
+    if ((ngx_uint_t) level > ngx_cycle->log->log_level
+        || !ngx_http_kafka_connectivity_may_log(cn))
+    {
+        return;
+    }
+
+    ngx_log_error((ngx_uint_t) level, ngx_cycle->log, 0,
+                  "kafka producer \"%V\": %s: %s", cn->name, facility, text);
+}
+
+
+/* brokers that stay away, or a debug setting, must not flood the log */
+
+static ngx_uint_t
+ngx_http_kafka_connectivity_may_log(ngx_http_kafka_connectivity_t *cn)
+{
+    if (ngx_current_msec - cn->log_window >= NGX_HTTP_KAFKA_LOG_WINDOW) {
+
+        if (cn->log_lines > NGX_HTTP_KAFKA_LOG_LINES) {
+            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                          "kafka producer \"%V\": %ui lines were not logged",
+                          cn->name, cn->log_lines - NGX_HTTP_KAFKA_LOG_LINES);
+        }
+
+        cn->log_window = ngx_current_msec;
+        cn->log_lines = 0;
+    }
+
+    return ++cn->log_lines <= NGX_HTTP_KAFKA_LOG_LINES;
+}
+
+
+void
+ngx_http_kafka_connectivity_acked(ngx_http_kafka_connectivity_t *cn,
+    const rd_kafka_message_t *msg)
+{
+    cn->last_error = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (cn->unreachable
+        && rd_kafka_message_broker_id(msg) == cn->unreachable_broker)
+    {
+        cn->unreachable = RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+}
+
+
+rd_kafka_resp_err_t
+ngx_http_kafka_connectivity_cause(ngx_http_kafka_connectivity_t *cn)
+{
+    return (ngx_http_kafka_error(cn->last_error)->flags
+            & NGX_HTTP_KAFKA_ERROR_CONNECT)
+           ? cn->last_error : RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+}
+
+
+const char *
+ngx_http_kafka_connectivity_text(ngx_http_kafka_connectivity_t *cn)
+{
+    if (cn->unreachable == RD_KAFKA_RESP_ERR_NO_ERROR
+        || ngx_current_msec - cn->unreachable_since
+           >= NGX_HTTP_KAFKA_UNREACHABLE)
+    {
+        return NULL;
+    }
+
+    return (cn->unreachable == RD_KAFKA_RESP_ERR__RESOLVE)
+           ? "the name that a Kafka broker advertises as its address cannot be "
+             "resolved by this server"
+           : "a Kafka broker accepts no connection at the address that it "
+             "advertises: it is down, or this server cannot reach it there";
+}

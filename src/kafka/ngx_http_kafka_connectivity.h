@@ -1,0 +1,70 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_CONNECTIVITY_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_CONNECTIVITY_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <librdkafka/rdkafka.h>
+
+
+/*
+ * What librdkafka's errors and log lines say of a producer's connections: why
+ * brokers cannot be reached, for those whose messages fail; and each cause once
+ * in a while for the log, which brokers that stay away must not flood.  Event
+ * loop.
+ */
+
+
+typedef struct {
+    ngx_str_t            *name;              /* of the producer */
+
+    /* why connections are lost or cannot be made, until a record is delivered;
+       0: they can */
+    rd_kafka_resp_err_t   last_error;
+    ngx_msec_t            last_error_logged;
+
+    rd_kafka_resp_err_t   last_fatal;        /* that was logged as an error */
+    ngx_msec_t            last_fatal_logged;
+
+    /* why a broker does not accept connections at its own address, or 0 */
+    rd_kafka_resp_err_t   unreachable;
+    int32_t               unreachable_broker;  /* its id */
+    ngx_msec_t            unreachable_since;
+
+    ngx_msec_t            log_window;        /* its start */
+    ngx_uint_t            log_lines;         /* in this window */
+} ngx_http_kafka_connectivity_t;
+
+
+/* an error of a connection, with librdkafka's text */
+void ngx_http_kafka_connectivity_error(ngx_http_kafka_connectivity_t *cn,
+    rd_kafka_resp_err_t err, const char *text);
+
+/* an error that has ended a client */
+void ngx_http_kafka_connectivity_fatal(ngx_http_kafka_connectivity_t *cn,
+    rd_kafka_resp_err_t err, const char *text);
+
+/* a line of librdkafka's log; level is one of syslog's */
+void ngx_http_kafka_connectivity_log(ngx_http_kafka_connectivity_t *cn,
+    int level, const char *facility, const char *text);
+
+/* a broker has acknowledged a record: msg is librdkafka's */
+void ngx_http_kafka_connectivity_acked(ngx_http_kafka_connectivity_t *cn,
+    const rd_kafka_message_t *msg);
+
+/* err for a request that waited for brokers in vain, as precise as is known */
+rd_kafka_resp_err_t ngx_http_kafka_connectivity_cause(
+    ngx_http_kafka_connectivity_t *cn);
+
+/* for callers: what is wrong with a broker's address; static text, or NULL */
+const char *ngx_http_kafka_connectivity_text(
+    ngx_http_kafka_connectivity_t *cn);
+
+
+#endif /* _NGX_HTTP_KAFKA_CONNECTIVITY_H_INCLUDED_ */
