@@ -9,17 +9,29 @@
 #include <librdkafka/rdkafka_mock.h>
 
 
+static ngx_int_t ngx_http_kafka_clients_start(
+    ngx_http_kafka_clients_t *clients);
+static void ngx_http_kafka_clients_opened(void *data, rd_kafka_t *rk,
+    const char *errstr);
+static ngx_int_t ngx_http_kafka_clients_made(ngx_http_kafka_clients_t *clients,
+    rd_kafka_t *rk, const char *errstr);
 static ngx_uint_t ngx_http_kafka_clients_early(
     ngx_http_kafka_clients_t *clients);
 static ngx_int_t ngx_http_kafka_clients_confs(
     ngx_http_kafka_clients_t *clients, char *errstr);
 static void ngx_http_kafka_clients_use_mock(ngx_http_kafka_clients_t *clients);
+static void ngx_http_kafka_clients_isolated(void *data, rd_kafka_t *rk,
+    const char *errstr);
+static void ngx_http_kafka_clients_end_task(ngx_http_kafka_client_task_t **task,
+    ngx_msec_t until);
 
 
 ngx_int_t
 ngx_http_kafka_clients_open(ngx_http_kafka_clients_t *clients)
 {
-    char  errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
+    if (clients->rk_task) {
+        return NGX_AGAIN;
+    }
 
     if (clients->failed
         && ngx_current_msec - clients->failed
@@ -32,36 +44,80 @@ ngx_http_kafka_clients_open(ngx_http_kafka_clients_t *clients)
         return NGX_AGAIN;
     }
 
+    if (clients->rk_conf == NULL) {
+        return ngx_http_kafka_clients_start(clients);
+    }
+
+    clients->rk_task = ngx_http_kafka_client_task_start(
+                                              clients->conf->thread_pool,
+                                              clients->rk_conf,
+                                              ngx_http_kafka_clients_opened,
+                                              clients);
+    if (clients->rk_task == NULL) {
+        return ngx_http_kafka_clients_made(clients, NULL, "no thread");
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_clients_start(ngx_http_kafka_clients_t *clients)
+{
+    char         errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
+    rd_kafka_t  *rk;
+
+    rk = NULL;
+
     if (clients->events->connection == NULL
         && ngx_http_kafka_events_open(clients->events) != NGX_OK)
     {
-        goto failed;
+        return ngx_http_kafka_clients_made(clients, NULL, "no connection");
     }
 
     if (ngx_http_kafka_clients_confs(clients, errstr) == NGX_OK) {
-        clients->rk = ngx_http_kafka_client_new(clients->rk_conf, errstr);
+        rk = ngx_http_kafka_client_new(clients->rk_conf, errstr);
     }
 
-    if (clients->rk == NULL) {
+    return ngx_http_kafka_clients_made(clients, rk, errstr);
+}
+
+
+static void
+ngx_http_kafka_clients_opened(void *data, rd_kafka_t *rk, const char *errstr)
+{
+    ngx_http_kafka_clients_t *clients = data;
+
+    clients->rk_task = NULL;
+
+    clients->opened_handler(clients->data,
+                            ngx_http_kafka_clients_made(clients, rk, errstr));
+}
+
+
+/* NGX_OK, or NGX_ERROR where rk is NULL */
+
+static ngx_int_t
+ngx_http_kafka_clients_made(ngx_http_kafka_clients_t *clients, rd_kafka_t *rk,
+    const char *errstr)
+{
+    if (rk == NULL) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "kafka producer \"%V\" could not be made: %s",
                       &clients->conf->name, errstr);
-        goto failed;
+
+        clients->failed = ngx_max(ngx_current_msec, 1);
+        return NGX_ERROR;
     }
 
-    ngx_http_kafka_events_add(clients->events, clients->rk);
-
+    clients->rk = rk;
     clients->failed = 0;
     clients->opened = ngx_current_msec;
     clients->served = 0;
 
+    ngx_http_kafka_events_add(clients->events, rk);
+
     return NGX_OK;
-
-failed:
-
-    clients->failed = ngx_max(ngx_current_msec, 1);
-
-    return NGX_ERROR;
 }
 
 
@@ -118,6 +174,11 @@ ngx_http_kafka_clients_confs(ngx_http_kafka_clients_t *clients, char *errstr)
     (void) rd_kafka_conf_set(clients->aux_conf, "statistics.interval.ms", "0",
                              NULL, 0);
 
+    clients->isolated_conf = rd_kafka_conf_dup(clients->aux_conf);
+
+    (void) rd_kafka_conf_set(clients->isolated_conf, "batch.num.messages", "1",
+                             NULL, 0);
+
     return NGX_OK;
 }
 
@@ -140,9 +201,9 @@ ngx_http_kafka_clients_use_mock(ngx_http_kafka_clients_t *clients)
 
 
 ngx_msec_t
-ngx_http_kafka_clients_reopen(ngx_http_kafka_clients_t *clients, ngx_int_t rc)
+ngx_http_kafka_clients_reopen(ngx_http_kafka_clients_t *clients)
 {
-    if (rc != NGX_AGAIN) {
+    if (!ngx_http_kafka_clients_early(clients)) {
         return NGX_HTTP_KAFKA_CLIENTS_REOPEN;
     }
 
@@ -151,37 +212,60 @@ ngx_http_kafka_clients_reopen(ngx_http_kafka_clients_t *clients, ngx_int_t rc)
 }
 
 
-rd_kafka_t *
-ngx_http_kafka_clients_isolated(ngx_http_kafka_clients_t *clients)
+ngx_int_t
+ngx_http_kafka_clients_isolate(ngx_http_kafka_clients_t *clients)
 {
-    char              errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
-    rd_kafka_conf_t  *conf;
-
     if (clients->isolated) {
-        return clients->isolated;
+        return NGX_OK;
     }
 
-    conf = rd_kafka_conf_dup(clients->aux_conf);
-
-    if (rd_kafka_conf_set(conf, "batch.num.messages", "1", errstr,
-                          sizeof(errstr))
-        == RD_KAFKA_CONF_OK)
-    {
-        clients->isolated = ngx_http_kafka_client_new(conf, errstr);
+    if (clients->isolated_failed) {
+        clients->isolated_failed = 0;
+        return NGX_ERROR;
     }
 
-    rd_kafka_conf_destroy(conf);
+    if (clients->isolated_task == NULL) {
+        clients->isolated_task = ngx_http_kafka_client_task_start(
+                                              clients->conf->thread_pool,
+                                              clients->isolated_conf,
+                                              ngx_http_kafka_clients_isolated,
+                                              clients);
+    }
 
-    if (clients->isolated == NULL) {
+    return clients->isolated_task ? NGX_AGAIN : NGX_ERROR;
+}
+
+
+static void
+ngx_http_kafka_clients_isolated(void *data, rd_kafka_t *rk, const char *errstr)
+{
+    ngx_http_kafka_clients_t *clients = data;
+
+    clients->isolated_task = NULL;
+
+    if (rk == NULL) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "kafka producer \"%V\": no client to produce records "
                       "one by one: %s", &clients->conf->name, errstr);
-        return NULL;
+
+        clients->isolated_failed = 1;
+        clients->isolated_handler(clients->data, NGX_ERROR);
+        return;
     }
 
-    ngx_http_kafka_events_add(clients->events, clients->isolated);
+    if (clients->rk == NULL) {
 
-    return clients->isolated;
+        /* both end together, and the other one has ended meanwhile */
+
+        ngx_http_kafka_client_destroy_later(clients->conf->thread_pool, rk);
+        return;
+    }
+
+    clients->isolated = rk;
+
+    ngx_http_kafka_events_add(clients->events, rk);
+
+    clients->isolated_handler(clients->data, NGX_OK);
 }
 
 
@@ -259,15 +343,39 @@ void
 ngx_http_kafka_clients_close(ngx_http_kafka_clients_t *clients,
     ngx_msec_t until)
 {
+    ngx_http_kafka_clients_end_task(&clients->rk_task, until);
+    ngx_http_kafka_clients_end_task(&clients->isolated_task, until);
+
     if (clients->rk_conf) {
         rd_kafka_conf_destroy(clients->rk_conf);
         rd_kafka_conf_destroy(clients->aux_conf);
+        rd_kafka_conf_destroy(clients->isolated_conf);
         clients->rk_conf = NULL;
-        clients->aux_conf = NULL;
     }
 
     if (clients->mock) {
         (void) ngx_http_kafka_client_destroy_until(clients->mock, until);
         clients->mock = NULL;
+    }
+}
+
+
+/* a client that came too late, and has nothing */
+
+static void
+ngx_http_kafka_clients_end_task(ngx_http_kafka_client_task_t **task,
+    ngx_msec_t until)
+{
+    rd_kafka_t  *rk;
+
+    if (*task == NULL) {
+        return;
+    }
+
+    rk = ngx_http_kafka_client_task_end(*task);
+    *task = NULL;
+
+    if (rk) {
+        (void) ngx_http_kafka_client_destroy_until(rk, until);
     }
 }

@@ -34,6 +34,10 @@ static void ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch);
 
 static void ngx_http_kafka_producer_reopen_handler(ngx_event_t *ev);
+static void ngx_http_kafka_producer_opened(void *data, ngx_int_t rc);
+static void ngx_http_kafka_producer_give_up_unsent(
+    ngx_http_kafka_producer_t *producer, rd_kafka_resp_err_t err);
+static void ngx_http_kafka_producer_isolated(void *data, ngx_int_t rc);
 static void ngx_http_kafka_producer_submit_handler(ngx_event_t *ev);
 static void ngx_http_kafka_producer_submit(
     ngx_http_kafka_producer_t *producer);
@@ -41,10 +45,13 @@ static ngx_int_t ngx_http_kafka_producer_hand_over(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch,
     ngx_uint_t *turn);
 static void ngx_http_kafka_producer_retry(ngx_http_kafka_producer_t *producer);
+static ngx_int_t ngx_http_kafka_producer_retry_record(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record,
+    rd_kafka_resp_err_t *err);
 static rd_kafka_resp_err_t ngx_http_kafka_producer_produce(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
 static rd_kafka_resp_err_t ngx_http_kafka_producer_produce_isolated(
-    ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
+    rd_kafka_t *rk, ngx_http_kafka_record_t *record);
 static ngx_uint_t ngx_http_kafka_producer_fatal(
     ngx_http_kafka_producer_t *producer, rd_kafka_resp_err_t err);
 static void ngx_http_kafka_producer_invalidate(ngx_http_kafka_record_t *record,
@@ -126,7 +133,6 @@ ngx_int_t
 ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
 {
     ngx_int_t                  rc;
-    ngx_msec_t                 opened;
     ngx_http_kafka_clients_t  *clients;
 
     clients = &producer->clients;
@@ -143,14 +149,12 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
         ngx_http_kafka_producer_start(producer);
     }
 
-    opened = clients->opened;
-
     rc = ngx_http_kafka_clients_open(clients);
 
     producer->topics.conf = clients->aux_conf;
 
-    if (rc == NGX_OK && opened) {
-        ngx_http_kafka_metrics_rebuilt(&producer->metrics);
+    if (rc == NGX_ERROR) {
+        producer->failed++;
     }
 
     return rc;
@@ -178,6 +182,9 @@ ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer)
 
     producer->clients.conf = conf;
     producer->clients.events = &producer->events;
+    producer->clients.opened_handler = ngx_http_kafka_producer_opened;
+    producer->clients.isolated_handler = ngx_http_kafka_producer_isolated;
+    producer->clients.data = producer;
 
     producer->connectivity.name = &conf->name;
 
@@ -336,17 +343,67 @@ static void
 ngx_http_kafka_producer_reopen_handler(ngx_event_t *ev)
 {
     ngx_int_t                   rc;
+    ngx_http_kafka_clients_t   *clients;
     ngx_http_kafka_producer_t  *producer;
 
     producer = ev->data;
+    clients = &producer->clients;
 
     rc = ngx_http_kafka_producer_open(producer);
 
-    if (rc != NGX_OK) {
-        ngx_add_timer(ev, ngx_http_kafka_clients_reopen(&producer->clients,
-                                                        rc));
+    if (rc == NGX_OK) {
+        ngx_http_kafka_dispatch_post(&producer->dispatch);
         return;
     }
+
+    if (clients->rk_task == NULL) {
+        ngx_add_timer(ev, ngx_http_kafka_clients_reopen(clients));
+    }
+}
+
+
+/* those that wait are to wait for one more attempt, and no longer */
+
+static void
+ngx_http_kafka_producer_opened(void *data, ngx_int_t rc)
+{
+    ngx_http_kafka_producer_t *producer = data;
+
+    if (rc == NGX_OK) {
+        producer->failed = 0;
+        ngx_http_kafka_metrics_rebuilt(&producer->metrics);
+        ngx_http_kafka_dispatch_post(&producer->dispatch);
+        return;
+    }
+
+    if (producer->failed++) {
+        ngx_http_kafka_producer_give_up_unsent(producer,
+                                         RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE);
+    }
+
+    ngx_add_timer(&producer->reopen,
+                  ngx_http_kafka_clients_reopen(&producer->clients));
+}
+
+
+static void
+ngx_http_kafka_producer_give_up_unsent(ngx_http_kafka_producer_t *producer,
+    rd_kafka_resp_err_t err)
+{
+    ngx_http_kafka_batch_t  *batch;
+
+    while ((batch = ngx_http_kafka_dispatch_first(&producer->dispatch))
+           != NULL)
+    {
+        ngx_http_kafka_producer_give_up(batch, err);
+    }
+}
+
+
+static void
+ngx_http_kafka_producer_isolated(void *data, ngx_int_t rc)
+{
+    ngx_http_kafka_producer_t *producer = data;
 
     ngx_http_kafka_dispatch_post(&producer->dispatch);
 }
@@ -487,17 +544,13 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
 static void
 ngx_http_kafka_producer_retry(ngx_http_kafka_producer_t *producer)
 {
-    ngx_uint_t                 turn;
-    rd_kafka_t                *rk;
-    rd_kafka_resp_err_t        err;
-    ngx_http_kafka_record_t   *record;
-    ngx_http_kafka_clients_t  *clients;
-
-    clients = &producer->clients;
+    ngx_uint_t                turn;
+    rd_kafka_resp_err_t       err;
+    ngx_http_kafka_record_t  *record;
 
     for (turn = 0; producer->retry.first; turn++) {
 
-        if (clients->rk == NULL || producer->replace.draining) {
+        if (producer->clients.rk == NULL || producer->replace.draining) {
             return;
         }
 
@@ -508,17 +561,8 @@ ngx_http_kafka_producer_retry(ngx_http_kafka_producer_t *producer)
 
         record = producer->retry.first;
 
-        if (record->isolated) {
-            err = ngx_http_kafka_producer_produce_isolated(producer, record);
-            rk = clients->isolated;
-
-        } else {
-            err = ngx_http_kafka_producer_produce(producer, record);
-            rk = clients->rk;
-        }
-
-        if ((err == RD_KAFKA_RESP_ERR__QUEUE_FULL && rd_kafka_outq_len(rk))
-            || ngx_http_kafka_producer_fatal(producer, err))
+        if (ngx_http_kafka_producer_retry_record(producer, record, &err)
+            == NGX_AGAIN)
         {
             return;
         }
@@ -534,6 +578,50 @@ ngx_http_kafka_producer_retry(ngx_http_kafka_producer_t *producer)
         ngx_http_kafka_dispatch_sent(&producer->dispatch, record);
         ngx_http_kafka_metrics_sent_again(&producer->metrics);
     }
+}
+
+
+/* NGX_OK, with err set; NGX_AGAIN: its client takes no record now */
+
+static ngx_int_t
+ngx_http_kafka_producer_retry_record(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_record_t *record, rd_kafka_resp_err_t *err)
+{
+    rd_kafka_t                *rk;
+    ngx_http_kafka_clients_t  *clients;
+
+    clients = &producer->clients;
+
+    if (record->isolated) {
+
+        switch (ngx_http_kafka_clients_isolate(clients)) {
+
+        case NGX_OK:
+            break;
+
+        case NGX_AGAIN:
+            return NGX_AGAIN;
+
+        default: /* NGX_ERROR */
+            *err = RD_KAFKA_RESP_ERR__STATE;
+            return NGX_OK;
+        }
+
+        rk = clients->isolated;
+        *err = ngx_http_kafka_producer_produce_isolated(rk, record);
+
+    } else {
+        rk = clients->rk;
+        *err = ngx_http_kafka_producer_produce(producer, record);
+    }
+
+    if ((*err == RD_KAFKA_RESP_ERR__QUEUE_FULL && rd_kafka_outq_len(rk))
+        || ngx_http_kafka_producer_fatal(producer, *err))
+    {
+        return NGX_AGAIN;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -559,17 +647,11 @@ ngx_http_kafka_producer_produce(ngx_http_kafka_producer_t *producer,
 
 
 static rd_kafka_resp_err_t
-ngx_http_kafka_producer_produce_isolated(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_producer_produce_isolated(rd_kafka_t *rk,
     ngx_http_kafka_record_t *record)
 {
-    rd_kafka_t           *rk;
     rd_kafka_topic_t     *rkt;
     rd_kafka_resp_err_t   err;
-
-    rk = ngx_http_kafka_clients_isolated(&producer->clients);
-    if (rk == NULL) {
-        return RD_KAFKA_RESP_ERR__STATE;
-    }
 
     rkt = rd_kafka_topic_new(rk, (char *) record->target->topic->sn.str.data,
                              NULL);

@@ -1,0 +1,49 @@
+
+/*
+ * Preloaded into nginx, with FOLDER defined: a client of librdkafka is not made
+ * as long as there is a file "hold" in the folder, where a file "held" says that
+ * one waits, and cannot be made while there is a file "fail".
+ */
+
+#define _GNU_SOURCE
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <librdkafka/rdkafka.h>
+
+
+static void
+touch(const char *name)
+{
+    int  fd;
+
+    fd = open(name, O_WRONLY|O_CREAT, 0666);
+
+    if (fd != -1) {
+        (void) close(fd);
+    }
+}
+
+
+rd_kafka_t *
+rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *errstr,
+    size_t size)
+{
+    rd_kafka_t  *(*next)(rd_kafka_type_t, rd_kafka_conf_t *, char *, size_t);
+
+    while (access(FOLDER "/hold", F_OK) == 0) {
+        touch(FOLDER "/held");
+        (void) usleep(1000);
+    }
+
+    if (access(FOLDER "/fail", F_OK) == 0) {
+        (void) snprintf(errstr, size, "a test lets it fail");
+        return NULL;
+    }
+
+    *(void **) &next = dlsym(RTLD_NEXT, "rd_kafka_new");
+
+    return next(type, conf, errstr, size);
+}
