@@ -203,7 +203,7 @@ ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *main_conf)
     ngx_conf_init_msec_value(kmcf->shutdown_timeout,
                              NGX_HTTP_KAFKA_SHUTDOWN_TIMEOUT);
     ngx_conf_init_size_value(kmcf->max_memory, NGX_HTTP_KAFKA_MAX_MEMORY);
-    ngx_conf_init_size_value(kmcf->status_size, NGX_HTTP_KAFKA_METRICS_SIZE);
+    ngx_conf_init_size_value(kmcf->status_size, NGX_HTTP_KAFKA_ZONE_SIZE);
 
     if (kmcf->producers.nelts) {
         ngx_http_kafka_conf_version(cf);
@@ -213,7 +213,7 @@ ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *main_conf)
          * from another file, and the zone would not be kept
          */
 
-        kmcf->zone = ngx_http_kafka_metrics_zone(cf, kmcf->status_size,
+        kmcf->zone = ngx_http_kafka_zone_create(cf, kmcf->status_size,
                                                  &ngx_http_core_module);
         if (kmcf->zone == NULL) {
             return NGX_CONF_ERROR;

@@ -31,10 +31,10 @@ check_version() {
     if [ "${head/ - unreleased/\~dev}" != "$upstream" ]; then
         die "debian/changelog is of $upstream, CHANGELOG.md of $head"
     fi
-    if ! grep -q "VERSION  *\"${upstream%\~dev}\"" src/http/ngx_http_kafka_module.h ||
+    if ! grep -q "VERSION  *\"${upstream%\~dev}\"" src/ngx_http_kafka_version.h ||
         ! grep -q "^  version: ${upstream%\~dev}\$" docs/openapi.yaml
     then
-        die "src/http/ngx_http_kafka_module.h or docs/openapi.yaml is not of" \
+        die "src/ngx_http_kafka_version.h or docs/openapi.yaml is not of" \
             "$upstream"
     fi
 }

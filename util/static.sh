@@ -37,7 +37,7 @@ configure() { # folder
 copy_module() { # folder
     local file
     mkdir -p "$1"/module/src/{http,json,kafka,metrics}
-    for file in config src/*.c src/*/*.[ch]; do
+    for file in config src/*.[ch] src/*/*.[ch]; do
         cmp -s "$file" "$1/module/$file" || cp "$file" "$1/module/$file"
     done
 }

@@ -8,7 +8,7 @@
 #include <ngx_http_kafka_error_filter.h>
 #include <ngx_http_kafka_cache.h>
 #include <ngx_http_kafka_headers.h>
-#include <ngx_http_kafka_memory.h>
+#include <ngx_http_kafka_held.h>
 #include <ngx_http_kafka_module.h>
 #include <ngx_http_kafka_response.h>
 #include <ngx_http_kafka_variables.h>
@@ -329,14 +329,14 @@ ngx_http_kafka_handler_memory(ngx_http_request_t *r, off_t more)
 
     /* Content-Length may be any number, to which nothing can be added */
 
-    if (more <= max - (off_t) ngx_http_kafka_memory_held()) {
+    if (more <= max - (off_t) ngx_http_kafka_held()) {
         return NGX_OK;
     }
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                   "kafka: all requests hold %uz bytes, and this one needs %O "
                   "more: \"kafka_max_memory\" is %uz",
-                  ngx_http_kafka_memory_held(), more, kmcf->max_memory);
+                  ngx_http_kafka_held(), more, kmcf->max_memory);
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
 

@@ -17,8 +17,6 @@
 #include <ngx_http_kafka_route.h>
 
 
-#define NGX_HTTP_KAFKA_VERSION            "0.1.0"
-
 #define NGX_HTTP_KAFKA_STATUS_JSON        1
 #define NGX_HTTP_KAFKA_STATUS_PROMETHEUS  2
 

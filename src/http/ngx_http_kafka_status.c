@@ -33,7 +33,7 @@ ngx_http_kafka_status_handler(ngx_http_request_t *r)
     ngx_http_kafka_loc_conf_t          *klcf;
     ngx_http_kafka_main_conf_t         *kmcf;
     ngx_http_kafka_producer_t         **producer;
-    ngx_http_kafka_metrics_snapshot_t   snapshot;
+    ngx_http_kafka_snapshot_t   snapshot;
 
     rc = ngx_http_kafka_status_begin(r);
     if (rc != NGX_OK) {
@@ -50,7 +50,7 @@ ngx_http_kafka_status_handler(ngx_http_request_t *r)
                                     &producer[i]->conf->name);
     }
 
-    if (ngx_http_kafka_metrics_read(kmcf->zone, r->pool, &snapshot)
+    if (ngx_http_kafka_snapshot(kmcf->zone, r->pool, &snapshot)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

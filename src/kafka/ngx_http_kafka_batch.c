@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_batch.h>
+#include <ngx_http_kafka_held.h>
 #include <ngx_http_kafka_memory.h>
 
 
@@ -55,7 +56,7 @@ void
 ngx_http_kafka_batch_hold(ngx_http_kafka_batch_t *batch, ssize_t size)
 {
     batch->size += size;
-    ngx_http_kafka_memory_hold(size);
+    ngx_http_kafka_held_add(size);
 }
 
 
@@ -178,7 +179,7 @@ void
 ngx_http_kafka_batch_release(ngx_http_kafka_batch_t *batch)
 {
     if (--batch->refs == 0) {
-        ngx_http_kafka_memory_hold(-(ssize_t) batch->size);
+        ngx_http_kafka_held_add(-(ssize_t) batch->size);
 
         if (batch->nrecords >= NGX_HTTP_KAFKA_BATCH_LARGE) {
             ngx_http_kafka_batch_free_later(batch);

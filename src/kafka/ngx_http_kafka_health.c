@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_health.h>
+#include <ngx_http_kafka_brokers.h>
 
 
 /* milliseconds to connect, beside two intervals of statistics */
@@ -15,18 +16,14 @@
 #define NGX_HTTP_KAFKA_HEALTH_MISSED   2
 
 
-static void ngx_http_kafka_health_broker(void *data,
-    ngx_http_kafka_stats_broker_t *broker);
 static ngx_uint_t ngx_http_kafka_health_hangs(ngx_http_kafka_health_t *health,
     ngx_http_kafka_stats_broker_t *broker);
 
 
 void
-ngx_http_kafka_health_statistics(ngx_http_kafka_health_t *health,
-    ngx_http_kafka_metrics_t *metrics, ngx_msec_t opened, const char *text,
-    size_t len)
+ngx_http_kafka_health_begin(ngx_http_kafka_health_t *health,
+    ngx_msec_t opened)
 {
-    health->metrics = metrics;
     health->up = 0;
 
     if (health->at == 0 || health->opened != opened) {
@@ -35,50 +32,40 @@ ngx_http_kafka_health_statistics(ngx_http_kafka_health_t *health,
         health->seen = 0;
         ngx_memzero(health->brokers, sizeof(health->brokers));
     }
+}
 
-    ngx_http_kafka_metrics_brokers_begin(metrics);
 
-    if (ngx_http_kafka_stats_parse(text, len, ngx_http_kafka_health_broker,
-                                   health)
-        != NGX_OK)
-    {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "kafka: librdkafka's statistics cannot be read");
+void
+ngx_http_kafka_health_broker(ngx_http_kafka_health_t *health,
+    ngx_http_kafka_stats_broker_t *broker)
+{
+    if (!ngx_http_kafka_stats_is_up(broker->state)) {
         return;
     }
 
-    ngx_http_kafka_metrics_brokers_end(metrics);
+    if (ngx_http_kafka_health_hangs(health, broker)) {
+        broker->state = NGX_HTTP_KAFKA_STATS_HANGS;
+        return;
+    }
 
+    health->up++;
+}
+
+
+ngx_uint_t
+ngx_http_kafka_health_end(ngx_http_kafka_health_t *health)
+{
     health->at = ngx_current_msec;
 
     if (health->up == 0) {
         health->missed++;
-        return;
+        return 0;
     }
 
     health->seen = 1;
     health->missed = 0;
 
-    ngx_http_kafka_metrics_set_up(metrics);
-}
-
-
-static void
-ngx_http_kafka_health_broker(void *data, ngx_http_kafka_stats_broker_t *broker)
-{
-    ngx_http_kafka_health_t *health = data;
-
-    if (ngx_http_kafka_stats_is_up(broker->state)) {
-
-        if (ngx_http_kafka_health_hangs(health, broker)) {
-            broker->state = NGX_HTTP_KAFKA_STATS_HANGS;
-
-        } else {
-            health->up++;
-        }
-    }
-
-    ngx_http_kafka_metrics_broker(health->metrics, broker);
+    return 1;
 }
 
 
@@ -142,7 +129,7 @@ ngx_http_kafka_health(ngx_http_kafka_health_t *health,
     /* an acknowledgement proves it, too, if it is newer */
 
     since = known ? health->at : opened;
-    heard = (ngx_msec_t) (metrics->heard / 1000);
+    heard = (ngx_msec_t) (metrics->last_ack / 1000);
 
     if (heard && (ngx_msec_int_t) (heard - since) > 0) {
         return NGX_OK;
@@ -158,7 +145,7 @@ ngx_http_kafka_health(ngx_http_kafka_health_t *health,
 
     if (!seen && ngx_current_msec - opened < grace) {
 
-        up = (ngx_msec_t) ngx_http_kafka_metrics_get_up(metrics);
+        up = (ngx_msec_t) ngx_http_kafka_brokers_get_up(metrics);
 
         /* another process's clock may be ahead of this one's */
 

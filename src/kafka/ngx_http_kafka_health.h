@@ -39,17 +39,21 @@ typedef struct {
     ngx_uint_t                   up;         /* brokers, by them */
     ngx_uint_t                   missed;     /* how many had none up, since */
     unsigned                     seen:1;     /* one has been up */
-
-    ngx_http_kafka_metrics_t    *metrics;
     ngx_http_kafka_health_broker_t
                                  brokers[NGX_HTTP_KAFKA_METRICS_BROKERS];
 } ngx_http_kafka_health_t;
 
 
-/* statistics, in JSON, of the client that was made at the time opened */
-void ngx_http_kafka_health_statistics(ngx_http_kafka_health_t *health,
-    ngx_http_kafka_metrics_t *metrics, ngx_msec_t opened, const char *text,
-    size_t len);
+/*
+ * The brokers of one statistics, of the client made at the time opened, come
+ * between begin and end.  A broker that hangs gets that for its state.  The end
+ * returns 1 if a broker is up.
+ */
+void ngx_http_kafka_health_begin(ngx_http_kafka_health_t *health,
+    ngx_msec_t opened);
+void ngx_http_kafka_health_broker(ngx_http_kafka_health_t *health,
+    ngx_http_kafka_stats_broker_t *broker);
+ngx_uint_t ngx_http_kafka_health_end(ngx_http_kafka_health_t *health);
 
 /*
  * Is a broker up, for the client that was made at the time opened (of

@@ -11,9 +11,6 @@
 #define NGX_HTTP_KAFKA_MEMORY_POOLS  512
 
 
-static size_t       ngx_http_kafka_memory_own;
-static size_t      *ngx_http_kafka_memory_total = &ngx_http_kafka_memory_own;
-
 static ngx_pool_t  *ngx_http_kafka_memory_pools[NGX_HTTP_KAFKA_MEMORY_POOLS];
 static ngx_uint_t   ngx_http_kafka_memory_npools;
 
@@ -49,30 +46,4 @@ ngx_http_kafka_memory_free_pool(ngx_pool_t *pool)
     ngx_reset_pool(pool);
 
     ngx_http_kafka_memory_pools[ngx_http_kafka_memory_npools++] = pool;
-}
-
-
-void
-ngx_http_kafka_memory_hold(ssize_t size)
-{
-    *ngx_http_kafka_memory_total += size;
-}
-
-
-size_t
-ngx_http_kafka_memory_held(void)
-{
-    return *ngx_http_kafka_memory_total;
-}
-
-
-void
-ngx_http_kafka_memory_share(size_t *held)
-{
-    if (held == NULL) {
-        held = &ngx_http_kafka_memory_own;
-    }
-
-    *held = *ngx_http_kafka_memory_total;
-    ngx_http_kafka_memory_total = held;
 }

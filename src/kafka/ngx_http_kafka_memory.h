@@ -13,8 +13,7 @@
 
 
 /*
- * The memory of batches: their pools, some of which are kept for the next ones,
- * and the bytes that all batches of this process hold.  Event loop.
+ * The pools of batches, some of which are kept for the next ones.  Event loop.
  */
 
 
@@ -27,15 +26,6 @@ ngx_pool_t *ngx_http_kafka_memory_create_pool(ngx_log_t *log);
 
 /* frees it, or keeps it for the next batch */
 void ngx_http_kafka_memory_free_pool(ngx_pool_t *pool);
-
-/* counts bytes that are held from now on, or no longer (negative) */
-void ngx_http_kafka_memory_hold(ssize_t size);
-
-/* bytes that all batches of this process hold, about */
-size_t ngx_http_kafka_memory_held(void);
-
-/* keeps that sum in memory that others read, too; NULL: no longer */
-void ngx_http_kafka_memory_share(size_t *held);
 
 
 #endif /* _NGX_HTTP_KAFKA_MEMORY_H_INCLUDED_ */

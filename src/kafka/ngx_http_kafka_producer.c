@@ -5,10 +5,12 @@
 
 
 #include <ngx_http_kafka_producer.h>
+#include <ngx_http_kafka_brokers.h>
 #include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_outcome.h>
 #include <ngx_http_kafka_produce.h>
 #include <ngx_http_kafka_resolve.h>
+#include <ngx_http_kafka_statistics.h>
 
 
 /* milliseconds for the last reports, after message.timeout.ms */
@@ -72,6 +74,8 @@ static rd_kafka_resp_err_t ngx_http_kafka_producer_cause(
 static void ngx_http_kafka_producer_fail(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err,
     rd_kafka_msg_status_t persisted);
+static void ngx_http_kafka_producer_dropped(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
 static void ngx_http_kafka_producer_settle(ngx_http_kafka_batch_t *batch);
 static void ngx_http_kafka_producer_error(void *data, rd_kafka_resp_err_t err,
     const char *text);
@@ -233,7 +237,7 @@ ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
 
     batch->refs++;
     ngx_queue_insert_tail(&producer->batches, &batch->link);
-    ngx_http_kafka_metrics_begin(&producer->metrics, batch);
+    ngx_http_kafka_metrics_begin(&producer->metrics, batch->nrecords);
 
     batch->deadline.handler = ngx_http_kafka_producer_deadline_handler;
     batch->deadline.data = batch;
@@ -521,7 +525,7 @@ ngx_http_kafka_producer_hand_over(ngx_http_kafka_producer_t *producer,
             ngx_http_kafka_record_fail(record, err,
                                        RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
             ngx_http_kafka_producer_invalidate(record, err);
-            ngx_http_kafka_metrics_dropped(&producer->metrics, record);
+            ngx_http_kafka_producer_dropped(producer, record);
             continue;
         }
 
@@ -811,6 +815,7 @@ static void
 ngx_http_kafka_producer_acked(ngx_http_kafka_producer_t *producer,
     const rd_kafka_message_t *msg, ngx_uint_t offset_known)
 {
+    ngx_http_kafka_topic_t   *topic;
     ngx_http_kafka_record_t  *record;
 
     record = msg->_private;
@@ -821,7 +826,11 @@ ngx_http_kafka_producer_acked(ngx_http_kafka_producer_t *producer,
     record->offset = offset_known ? msg->offset : -1;
     record->timestamp = rd_kafka_message_timestamp(msg, NULL);
     record->batch->acked++;
-    ngx_http_kafka_metrics_acked(&producer->metrics, record);
+    topic = record->target->topic;
+
+    ngx_http_kafka_metrics_acked(&producer->metrics, record->batch->clock,
+                                 record->key.len + record->value.len,
+                                 &topic->slot, &topic->sn.str);
 
     producer->clients.served = 1;
 
@@ -863,11 +872,31 @@ ngx_http_kafka_producer_fail(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err,
     rd_kafka_msg_status_t persisted)
 {
+    ngx_http_kafka_topic_t  *topic;
+
     ngx_http_kafka_record_fail(record, err, persisted);
     ngx_http_kafka_producer_invalidate(record, err);
-    ngx_http_kafka_metrics_failed(&producer->metrics, record);
+    topic = record->target->topic;
+
+    ngx_http_kafka_metrics_failed(&producer->metrics, err, &topic->slot,
+                                  &topic->sn.str);
 
     ngx_http_kafka_producer_settle(record->batch);
+}
+
+
+/* a record that was never with the client */
+
+static void
+ngx_http_kafka_producer_dropped(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_record_t *record)
+{
+    ngx_http_kafka_topic_t  *topic;
+
+    topic = record->target->topic;
+
+    ngx_http_kafka_metrics_dropped(&producer->metrics, record->err,
+                                   &topic->slot, &topic->sn.str);
 }
 
 
@@ -931,9 +960,8 @@ ngx_http_kafka_producer_statistics(void *data, const char *text)
 {
     ngx_http_kafka_producer_t *producer = data;
 
-    ngx_http_kafka_health_statistics(&producer->health, &producer->metrics,
-                                     producer->clients.opened, text,
-                                     ngx_strlen(text));
+    ngx_http_kafka_statistics(&producer->health, &producer->metrics,
+                              producer->clients.opened, text);
 }
 
 
@@ -987,7 +1015,7 @@ ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
     ngx_http_kafka_topics_release(&producer->topics);
     ngx_http_kafka_replace_done(&producer->replace);
     ngx_http_kafka_clients_end(&producer->clients);
-    ngx_http_kafka_metrics_ended(&producer->metrics);
+    ngx_http_kafka_brokers_forget(&producer->metrics);
 }
 
 
@@ -1050,7 +1078,7 @@ ngx_http_kafka_producer_give_up(ngx_http_kafka_batch_t *batch,
     for (record = batch->unsent; record; record = record->next) {
         ngx_http_kafka_record_fail(record, err,
                                    RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
-        ngx_http_kafka_metrics_dropped(&producer->metrics, record);
+        ngx_http_kafka_producer_dropped(producer, record);
     }
 
     batch->unsent = NULL;
@@ -1081,7 +1109,10 @@ ngx_http_kafka_producer_finish(ngx_http_kafka_batch_t *batch)
                    "kafka: batch %p: done, %ui of %ui messages acknowledged",
                    batch, batch->acked, batch->nrecords);
 
-    ngx_http_kafka_metrics_end(&producer->metrics, batch);
+    /* with some unsent nothing of it was ever handed over */
+
+    ngx_http_kafka_metrics_end(&producer->metrics,
+                               batch->unsent ? batch->nrecords : 0);
 
     if (batch->deadline.timer_set) {
         ngx_del_timer(&batch->deadline);

@@ -39,7 +39,7 @@ struct ngx_http_kafka_topic_s {
     int32_t                      partitions;
     rd_kafka_resp_err_t          err;        /* why it is absent */
     ngx_uint_t                   users;      /* targets that point here */
-    ngx_uint_t                   place;      /* among metrics, 0: not asked */
+    ngx_uint_t                   slot;       /* of metrics, 0: not asked for */
     unsigned                     known:1;
     unsigned                     absent:1;
     unsigned                     wanted:1;

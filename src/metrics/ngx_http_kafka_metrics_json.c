@@ -5,7 +5,8 @@
 
 
 #include <ngx_http_kafka_metrics_json.h>
-#include <ngx_http_kafka_module.h>
+#include <librdkafka/rdkafka.h>
+#include <ngx_http_kafka_version.h>
 
 
 static void ngx_http_kafka_metrics_json_worker(ngx_http_kafka_writer_t *out,
@@ -24,7 +25,7 @@ static void ngx_http_kafka_metrics_json_broker(ngx_http_kafka_writer_t *out,
 
 void
 ngx_http_kafka_metrics_json(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot, size_t max_memory)
+    ngx_http_kafka_snapshot_t *snapshot, size_t max_memory)
 {
     ngx_uint_t                            i, n;
     ngx_http_kafka_metrics_sum_t         *sum;

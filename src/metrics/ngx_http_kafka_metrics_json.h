@@ -10,13 +10,13 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_http_kafka_metrics.h>
+#include <ngx_http_kafka_snapshot.h>
 #include <ngx_http_kafka_writer.h>
 
 
 /* what the workers have counted, as a JSON object */
 void ngx_http_kafka_metrics_json(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot, size_t max_memory);
+    ngx_http_kafka_snapshot_t *snapshot, size_t max_memory);
 
 /* a string, in quotes, with what JSON cannot have escaped */
 void ngx_http_kafka_write_string(ngx_http_kafka_writer_t *out, ngx_str_t *text);

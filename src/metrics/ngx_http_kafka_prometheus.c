@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_prometheus.h>
+#include <librdkafka/rdkafka.h>
 
 
 #define NGX_HTTP_KAFKA_PROMETHEUS_SECONDS  1
@@ -25,31 +26,35 @@ typedef struct {
 
 
 static void ngx_http_kafka_prometheus_workers(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot, size_t max_memory);
+    ngx_http_kafka_snapshot_t *snapshot, size_t max_memory);
 static void ngx_http_kafka_prometheus_head(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_prometheus_t *metric);
 static void ngx_http_kafka_prometheus_producers(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot,
+    ngx_http_kafka_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric);
 static void ngx_http_kafka_prometheus_codes(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot,
+    ngx_http_kafka_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric);
 static void ngx_http_kafka_prometheus_code(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_prometheus_t *metric, ngx_str_t *producer,
     ngx_http_kafka_metrics_code_t *codes);
 static void ngx_http_kafka_prometheus_latency(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot);
+    ngx_http_kafka_snapshot_t *snapshot);
 static void ngx_http_kafka_prometheus_histogram(ngx_http_kafka_writer_t *out,
     const char *name, ngx_http_kafka_metrics_sum_t *sum);
 static void ngx_http_kafka_prometheus_topics(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot,
+    ngx_http_kafka_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric);
 static void ngx_http_kafka_prometheus_brokers(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot,
+    ngx_http_kafka_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric);
 static void ngx_http_kafka_prometheus_broker(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_prometheus_t *metric, ngx_str_t *producer,
     ngx_http_kafka_metrics_broker_sum_t *broker);
+static ngx_int_t ngx_http_kafka_prometheus_escape(ngx_pool_t *pool,
+    ngx_http_kafka_snapshot_t *dst, ngx_http_kafka_snapshot_t *src);
+static void *ngx_http_kafka_prometheus_copy(ngx_pool_t *pool,
+    ngx_array_t *array);
 static ngx_int_t ngx_http_kafka_prometheus_label(ngx_pool_t *pool,
     ngx_str_t *text);
 
@@ -148,34 +153,18 @@ static ngx_http_kafka_prometheus_t  ngx_http_kafka_prometheus_per_broker[] = {
 
 void
 ngx_http_kafka_prometheus(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot, size_t max_memory)
+    ngx_http_kafka_snapshot_t *unescaped, size_t max_memory)
 {
-    ngx_uint_t                            i, k;
-    ngx_http_kafka_prometheus_t          *metric;
-    ngx_http_kafka_metrics_sum_t         *sum;
-    ngx_http_kafka_metrics_broker_sum_t  *broker;
+    ngx_http_kafka_snapshot_t     escaped, *snapshot;
+    ngx_http_kafka_prometheus_t  *metric;
 
-    sum = snapshot->producers.elts;
+    snapshot = &escaped;
 
-    for (i = 0; i < snapshot->producers.nelts; i++) {
-
-        broker = sum[i].brokers.elts;
-
-        for (k = 0; k < sum[i].brokers.nelts; k++) {
-            if (ngx_http_kafka_prometheus_label(out->pool, &broker[k].name)
-                != NGX_OK)
-            {
-                out->failed = 1;
-                return;
-            }
-        }
-
-        if (ngx_http_kafka_prometheus_label(out->pool, &sum[i].name)
-            != NGX_OK)
-        {
-            out->failed = 1;
-            return;
-        }
+    if (ngx_http_kafka_prometheus_escape(out->pool, snapshot, unescaped)
+        != NGX_OK)
+    {
+        out->failed = 1;
+        return;
     }
 
     ngx_http_kafka_prometheus_workers(out, snapshot, max_memory);
@@ -210,7 +199,7 @@ ngx_http_kafka_prometheus(ngx_http_kafka_writer_t *out,
 
 static void
 ngx_http_kafka_prometheus_workers(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot, size_t max_memory)
+    ngx_http_kafka_snapshot_t *snapshot, size_t max_memory)
 {
     size_t                                held, most;
     ngx_uint_t                            i;
@@ -250,7 +239,7 @@ ngx_http_kafka_prometheus_head(ngx_http_kafka_writer_t *out,
 
 static void
 ngx_http_kafka_prometheus_producers(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot,
+    ngx_http_kafka_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric)
 {
     ngx_uint_t                     i;
@@ -276,7 +265,7 @@ ngx_http_kafka_prometheus_producers(ngx_http_kafka_writer_t *out,
 
 static void
 ngx_http_kafka_prometheus_codes(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot,
+    ngx_http_kafka_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric)
 {
     u_char                        *codes;
@@ -336,7 +325,7 @@ ngx_http_kafka_prometheus_code(ngx_http_kafka_writer_t *out,
 
 static void
 ngx_http_kafka_prometheus_latency(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot)
+    ngx_http_kafka_snapshot_t *snapshot)
 {
     ngx_uint_t                     i;
     ngx_http_kafka_prometheus_t    metric;
@@ -393,7 +382,7 @@ ngx_http_kafka_prometheus_histogram(ngx_http_kafka_writer_t *out,
 
 static void
 ngx_http_kafka_prometheus_topics(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot,
+    ngx_http_kafka_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric)
 {
     uint64_t                       n;
@@ -435,7 +424,7 @@ ngx_http_kafka_prometheus_topics(ngx_http_kafka_writer_t *out,
 
 static void
 ngx_http_kafka_prometheus_brokers(ngx_http_kafka_writer_t *out,
-    ngx_http_kafka_metrics_snapshot_t *snapshot,
+    ngx_http_kafka_snapshot_t *snapshot,
     ngx_http_kafka_prometheus_t *metric)
 {
     ngx_uint_t                            i, k;
@@ -496,6 +485,69 @@ ngx_http_kafka_prometheus_broker(ngx_http_kafka_writer_t *out,
     }
 
     ngx_http_kafka_write(out, "\"} %uL\n", n);
+}
+
+
+/* a copy of the snapshot in which names are labels' values */
+
+static ngx_int_t
+ngx_http_kafka_prometheus_escape(ngx_pool_t *pool,
+    ngx_http_kafka_snapshot_t *dst, ngx_http_kafka_snapshot_t *src)
+{
+    ngx_uint_t                            i, k;
+    ngx_http_kafka_metrics_sum_t         *sum;
+    ngx_http_kafka_metrics_broker_sum_t  *broker;
+
+    *dst = *src;
+
+    sum = ngx_http_kafka_prometheus_copy(pool, &dst->producers);
+    if (sum == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < dst->producers.nelts; i++) {
+
+        if (ngx_http_kafka_prometheus_label(pool, &sum[i].name) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        broker = ngx_http_kafka_prometheus_copy(pool, &sum[i].brokers);
+        if (broker == NULL) {
+            return NGX_ERROR;
+        }
+
+        for (k = 0; k < sum[i].brokers.nelts; k++) {
+            if (ngx_http_kafka_prometheus_label(pool, &broker[k].name)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* gives the array elements of its own, and returns them */
+
+static void *
+ngx_http_kafka_prometheus_copy(ngx_pool_t *pool, ngx_array_t *array)
+{
+    void    *elts;
+    size_t   size;
+
+    size = array->nelts * array->size;
+
+    elts = ngx_palloc(pool, ngx_max(size, 1));
+    if (elts == NULL) {
+        return NULL;
+    }
+
+    ngx_memcpy(elts, array->elts, size);
+    array->elts = elts;
+
+    return elts;
 }
 
 

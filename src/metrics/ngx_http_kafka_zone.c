@@ -1,0 +1,434 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_zone.h>
+#include <ngx_http_kafka_held.h>
+
+
+/* of the zone; the number is raised when the meaning of what is in it changes,
+   the sum of the sizes that follows it tells of most other changes */
+#define NGX_HTTP_KAFKA_ZONE_NAME         "kafka_status_1_"
+
+
+static ngx_int_t ngx_http_kafka_zone_init(ngx_shm_zone_t *zone, void *data);
+static ngx_http_kafka_metrics_cell_t *ngx_http_kafka_zone_cell(
+    ngx_shm_zone_t *zone, ngx_str_t *name);
+static ngx_http_kafka_metrics_worker_t *ngx_http_kafka_zone_worker(
+    ngx_shm_zone_t *zone);
+static ngx_http_kafka_metrics_name_t *ngx_http_kafka_zone_name(
+    ngx_shm_zone_t *zone, ngx_str_t *name);
+static void ngx_http_kafka_zone_link(ngx_queue_t *h, ngx_queue_t *x);
+static ngx_uint_t ngx_http_kafka_zone_alive(
+    ngx_http_kafka_metrics_worker_t *worker);
+static void ngx_http_kafka_zone_retire(ngx_slab_pool_t *shpool,
+    ngx_http_kafka_metrics_worker_t *worker);
+static void ngx_http_kafka_zone_retire_cell(ngx_slab_pool_t *shpool,
+    ngx_http_kafka_metrics_cell_t *cell);
+
+
+/* of this process, in the zone that it was taken from */
+
+static ngx_http_kafka_metrics_worker_t  *ngx_http_kafka_zone_own;
+static ngx_shm_zone_t                   *ngx_http_kafka_zone_own_zone;
+static ngx_pid_t                         ngx_http_kafka_zone_own_pid;
+
+/* where there is no room: counted, and seen by nobody */
+
+static ngx_http_kafka_metrics_cell_t     ngx_http_kafka_zone_discard;
+
+
+/*
+ * nginx keeps a zone over a reload if its name, size and tag are the same.  The
+ * module may have been loaded from another file by then: where that one has
+ * another layout, the name is another one.
+ */
+
+ngx_shm_zone_t *
+ngx_http_kafka_zone_create(ngx_conf_t *cf, size_t size, void *tag)
+{
+    u_char          *p;
+    size_t           layout;
+    ngx_str_t        name;
+    ngx_shm_zone_t  *zone;
+
+    layout = sizeof(ngx_http_kafka_metrics_zone_t)
+             + sizeof(ngx_http_kafka_metrics_worker_t)
+             + sizeof(ngx_http_kafka_metrics_name_t)
+             + sizeof(ngx_http_kafka_metrics_cell_t)
+             + NGX_HTTP_KAFKA_METRICS_BROKERS
+               * sizeof(ngx_http_kafka_metrics_broker_t);
+
+    p = ngx_pnalloc(cf->pool, sizeof(NGX_HTTP_KAFKA_ZONE_NAME)
+                              + NGX_SIZE_T_LEN);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    name.data = p;
+    name.len = ngx_sprintf(p, NGX_HTTP_KAFKA_ZONE_NAME "%uz", layout) - p;
+
+    zone = ngx_shared_memory_add(cf, &name, size, tag);
+
+    if (zone) {
+        zone->init = ngx_http_kafka_zone_init;
+    }
+
+    return zone;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_zone_init(ngx_shm_zone_t *zone, void *data)
+{
+    ngx_slab_pool_t                *shpool;
+    ngx_http_kafka_metrics_zone_t  *root;
+
+    if (data) {
+        zone->data = data;
+        return NGX_OK;
+    }
+
+    shpool = (ngx_slab_pool_t *) zone->shm.addr;
+
+    if (zone->shm.exists) {
+        zone->data = shpool->data;
+        return NGX_OK;
+    }
+
+    root = ngx_slab_alloc(shpool, sizeof(ngx_http_kafka_metrics_zone_t));
+    if (root == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_queue_init(&root->names);
+    ngx_queue_init(&root->workers);
+
+    shpool->data = root;
+    shpool->log_nomem = 0;
+    zone->data = root;
+
+    return NGX_OK;
+}
+
+
+ngx_http_kafka_metrics_cell_t *
+ngx_http_kafka_zone_open(ngx_shm_zone_t *zone, ngx_str_t *name)
+{
+    ngx_slab_pool_t                *shpool;
+    ngx_http_kafka_metrics_cell_t  *cell;
+
+    shpool = (ngx_slab_pool_t *) zone->shm.addr;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    cell = ngx_http_kafka_zone_cell(zone, name);
+
+    ngx_shmtx_unlock(&shpool->mutex);
+
+    if (cell == NULL) {
+        ngx_http_kafka_zone_full(zone);
+        return &ngx_http_kafka_zone_discard;
+    }
+
+    return cell;
+}
+
+
+static ngx_http_kafka_metrics_cell_t *
+ngx_http_kafka_zone_cell(ngx_shm_zone_t *zone, ngx_str_t *name)
+{
+    ngx_slab_pool_t                  *shpool;
+    ngx_http_kafka_metrics_cell_t    *cell;
+    ngx_http_kafka_metrics_name_t    *shared;
+    ngx_http_kafka_metrics_worker_t  *worker;
+
+    worker = ngx_http_kafka_zone_worker(zone);
+    if (worker == NULL) {
+        return NULL;
+    }
+
+    shared = ngx_http_kafka_zone_name(zone, name);
+    if (shared == NULL) {
+        return NULL;
+    }
+
+    shpool = (ngx_slab_pool_t *) zone->shm.addr;
+
+    cell = ngx_slab_calloc_locked(shpool,
+                                  sizeof(ngx_http_kafka_metrics_cell_t));
+    if (cell == NULL) {
+        return NULL;
+    }
+
+    cell->name = shared;
+
+    ngx_http_kafka_zone_link(&worker->cells, &cell->link);
+
+    return cell;
+}
+
+
+static ngx_http_kafka_metrics_worker_t *
+ngx_http_kafka_zone_worker(ngx_shm_zone_t *zone)
+{
+    ngx_slab_pool_t                  *shpool;
+    ngx_http_kafka_metrics_zone_t    *root;
+    ngx_http_kafka_metrics_worker_t  *worker;
+
+    if (ngx_http_kafka_zone_own_pid == ngx_pid
+        && ngx_http_kafka_zone_own_zone == zone)
+    {
+        return ngx_http_kafka_zone_own;
+    }
+
+    ngx_http_kafka_zone_reap(zone,
+                                ngx_http_kafka_zone_own_pid != ngx_pid);
+
+    shpool = (ngx_slab_pool_t *) zone->shm.addr;
+
+    worker = ngx_slab_calloc_locked(shpool,
+                                    sizeof(ngx_http_kafka_metrics_worker_t));
+    if (worker == NULL) {
+        return NULL;
+    }
+
+    worker->pid = ngx_pid;
+    worker->group = getpgid(ngx_pid);
+
+    ngx_queue_init(&worker->cells);
+
+    root = zone->data;
+    ngx_http_kafka_zone_link(&root->workers, &worker->link);
+
+    ngx_http_kafka_zone_own = worker;
+    ngx_http_kafka_zone_own_zone = zone;
+    ngx_http_kafka_zone_own_pid = ngx_pid;
+
+    ngx_http_kafka_held_share(&worker->held);
+
+    return worker;
+}
+
+
+static ngx_http_kafka_metrics_name_t *
+ngx_http_kafka_zone_name(ngx_shm_zone_t *zone, ngx_str_t *name)
+{
+    ngx_queue_t                    *q;
+    ngx_slab_pool_t                *shpool;
+    ngx_http_kafka_metrics_name_t  *shared;
+    ngx_http_kafka_metrics_zone_t  *root;
+
+    root = zone->data;
+
+    for (q = ngx_queue_head(&root->names);
+         q != ngx_queue_sentinel(&root->names);
+         q = ngx_queue_next(q))
+    {
+        shared = ngx_queue_data(q, ngx_http_kafka_metrics_name_t, link);
+
+        if (shared->name.len == name->len
+            && ngx_memcmp(shared->name.data, name->data, name->len) == 0)
+        {
+            return shared;
+        }
+    }
+
+    shpool = (ngx_slab_pool_t *) zone->shm.addr;
+
+    shared = ngx_slab_calloc_locked(shpool,
+                                    sizeof(ngx_http_kafka_metrics_name_t));
+    if (shared == NULL) {
+        return NULL;
+    }
+
+    if (ngx_http_kafka_zone_str(shpool, &shared->name, name->data,
+                                   name->len)
+        != NGX_OK)
+    {
+        ngx_slab_free_locked(shpool, shared);
+        return NULL;
+    }
+
+    ngx_http_kafka_zone_link(&root->names, &shared->link);
+
+    return shared;
+}
+
+
+/*
+ * As ngx_queue_insert_tail(), but who goes forward finds the end at any moment:
+ * a worker can be killed between two stores, and others go on with the list.
+ */
+
+static void
+ngx_http_kafka_zone_link(ngx_queue_t *h, ngx_queue_t *x)
+{
+    x->prev = h->prev;
+    x->next = h;
+
+    ngx_memory_barrier();
+
+    x->prev->next = x;
+
+    ngx_memory_barrier();
+
+    h->prev = x;
+}
+
+
+ngx_int_t
+ngx_http_kafka_zone_str(ngx_slab_pool_t *shpool, ngx_str_t *dst,
+    u_char *data, size_t len)
+{
+    dst->data = ngx_slab_alloc_locked(shpool, ngx_max(len, 1));
+    if (dst->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    dst->len = len;
+    ngx_memcpy(dst->data, data, len);
+
+    return NGX_OK;
+}
+
+
+ngx_http_kafka_metrics_cell_t *
+ngx_http_kafka_zone_close(ngx_shm_zone_t *zone,
+    ngx_http_kafka_metrics_cell_t *cell)
+{
+    ngx_slab_pool_t  *shpool;
+
+    if (cell && cell != &ngx_http_kafka_zone_discard) {
+        shpool = (ngx_slab_pool_t *) zone->shm.addr;
+
+        ngx_shmtx_lock(&shpool->mutex);
+
+        ngx_http_kafka_zone_retire_cell(shpool, cell);
+
+        if (ngx_queue_empty(&ngx_http_kafka_zone_own->cells)
+            && ngx_http_kafka_zone_own_zone == zone)
+        {
+            ngx_http_kafka_held_share(NULL);
+            ngx_http_kafka_zone_retire(shpool, ngx_http_kafka_zone_own);
+            ngx_http_kafka_zone_own_zone = NULL;
+        }
+
+        ngx_shmtx_unlock(&shpool->mutex);
+    }
+
+    return &ngx_http_kafka_zone_discard;
+}
+
+
+/*
+ * Workers that were killed.  A process that has such a one's pid now is of
+ * another group, or is about to take its own place (starting).
+ */
+
+void
+ngx_http_kafka_zone_reap(ngx_shm_zone_t *zone, ngx_uint_t starting)
+{
+    ngx_queue_t                      *q, *next;
+    ngx_http_kafka_metrics_zone_t    *root;
+    ngx_http_kafka_metrics_worker_t  *worker;
+
+    root = zone->data;
+
+    for (q = ngx_queue_head(&root->workers);
+         q != ngx_queue_sentinel(&root->workers);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        worker = ngx_queue_data(q, ngx_http_kafka_metrics_worker_t, link);
+
+        if (worker->pid == ngx_pid) {
+            if (!starting) {
+                continue;
+            }
+
+        } else if (ngx_http_kafka_zone_alive(worker)) {
+            continue;
+        }
+
+        ngx_http_kafka_zone_retire((ngx_slab_pool_t *) zone->shm.addr,
+                                      worker);
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_kafka_zone_alive(ngx_http_kafka_metrics_worker_t *worker)
+{
+    ngx_pid_t  group;
+
+    group = getpgid(worker->pid);
+
+    /* it still writes to its cells if that was only not allowed */
+
+    return group == worker->group || (group == -1 && ngx_errno != ESRCH);
+}
+
+
+static void
+ngx_http_kafka_zone_retire(ngx_slab_pool_t *shpool,
+    ngx_http_kafka_metrics_worker_t *worker)
+{
+    ngx_queue_t  *q;
+
+    while (!ngx_queue_empty(&worker->cells)) {
+        q = ngx_queue_head(&worker->cells);
+
+        ngx_http_kafka_zone_retire_cell(shpool,
+                      ngx_queue_data(q, ngx_http_kafka_metrics_cell_t, link));
+    }
+
+    ngx_queue_remove(&worker->link);
+    ngx_slab_free_locked(shpool, worker);
+}
+
+
+static void
+ngx_http_kafka_zone_retire_cell(ngx_slab_pool_t *shpool,
+    ngx_http_kafka_metrics_cell_t *cell)
+{
+    ngx_uint_t                      i, k;
+    ngx_http_kafka_metrics_name_t  *name;
+
+    name = cell->name;
+
+    ngx_queue_remove(&cell->link);
+
+    ngx_http_kafka_counters_add(&name->retired, &cell->counters);
+
+    if (cell->brokers) {
+        for (i = 0; i < name->nbrokers; i++) {
+            for (k = 0; k < NGX_HTTP_KAFKA_STATS_SUMS; k++) {
+                name->brokers[i].sum[k] += cell->brokers[i].sum[k];
+            }
+        }
+
+        ngx_slab_free_locked(shpool, cell->brokers);
+    }
+
+    ngx_slab_free_locked(shpool, cell);
+}
+
+
+void
+ngx_http_kafka_zone_full(ngx_shm_zone_t *zone)
+{
+    static ngx_shm_zone_t  *logged;
+
+    if (logged == zone) {
+        return;
+    }
+
+    logged = zone;
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "kafka: the shared memory of %uz bytes is full, not all is "
+                  "counted: raise \"kafka_status_zone\"", zone->shm.size);
+}
