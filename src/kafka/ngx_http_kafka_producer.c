@@ -385,8 +385,12 @@ ngx_http_kafka_producer_opened(void *data, ngx_int_t rc)
                                          RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE);
     }
 
-    ngx_add_timer(&producer->reopen,
-                  ngx_http_kafka_clients_reopen(&producer->clients));
+    if (producer->clients.opened) {
+        ngx_add_timer(&producer->reopen,
+                      ngx_http_kafka_clients_reopen(&producer->clients));
+    }
+
+    /* where there never was one, the next request is the next attempt */
 }
 
 
