@@ -437,8 +437,8 @@ ngx_http_kafka_handler_body(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
         }
     }
 
-    ctx->parse = ngx_http_kafka_parse_create(r->pool, ctx->batch, target);
-    if (ctx->parse == NULL) {
+    ctx->messages = ngx_http_kafka_messages_create(r->pool, ctx->batch, target);
+    if (ctx->messages == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -598,7 +598,8 @@ ngx_http_kafka_handler_parse_buf(ngx_http_request_t *r,
                        "kafka: batch %p: body piece of %z bytes", ctx->batch,
                        b->last - b->pos);
 
-        rc = ngx_http_kafka_parse(ctx->parse, b->pos, b->last - b->pos);
+        rc = ngx_http_kafka_messages_feed(ctx->messages, b->pos,
+                                          b->last - b->pos);
 
         return ngx_http_kafka_handler_parsed(r, ctx, rc);
     }
@@ -614,7 +615,7 @@ ngx_http_kafka_handler_parse_buf(ngx_http_request_t *r,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        rc = ngx_http_kafka_parse(ctx->parse, data, n);
+        rc = ngx_http_kafka_messages_feed(ctx->messages, data, n);
 
         if (rc != NGX_OK) {
             return ngx_http_kafka_handler_parsed(r, ctx, rc);
@@ -639,7 +640,7 @@ ngx_http_kafka_handler_parsed(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    error = ngx_http_kafka_parse_error(ctx->parse);
+    error = ngx_http_kafka_messages_error(ctx->messages);
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "kafka: client sent an invalid body: %V", error);
@@ -661,10 +662,10 @@ ngx_http_kafka_handler_body_end(ngx_http_request_t *r,
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_kafka_parse_end(ctx->parse);
+    rc = ngx_http_kafka_messages_end(ctx->messages);
 
     /* Kafka's answer may take long */
-    ngx_http_kafka_parse_done(ctx->parse);
+    ngx_http_kafka_messages_done(ctx->messages);
 
     rc = ngx_http_kafka_handler_parsed(r, ctx, rc);
 

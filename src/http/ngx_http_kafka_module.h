@@ -12,7 +12,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include <ngx_http_kafka_batch.h>
-#include <ngx_http_kafka_parse.h>
+#include <ngx_http_kafka_messages.h>
 #include <ngx_http_kafka_producer.h>
 #include <ngx_http_kafka_route.h>
 
@@ -58,7 +58,7 @@ typedef struct {
     ngx_http_kafka_route_t       route;
     ngx_http_request_t          *request;
     ngx_http_kafka_batch_t      *batch;      /* NULL once it was left */
-    ngx_http_kafka_parse_t      *parse;
+    ngx_http_kafka_messages_t   *messages;
     ngx_http_kafka_producer_t   *producer;
     ngx_msec_t                   start;
     ngx_http_kafka_facts_t       facts;

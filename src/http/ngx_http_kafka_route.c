@@ -5,7 +5,7 @@
 
 
 #include <ngx_http_kafka_route.h>
-#include <ngx_http_kafka_parse.h>
+#include <ngx_http_kafka_topic_name.h>
 
 
 static ngx_int_t ngx_http_kafka_route_uri(ngx_str_t *uri, ngx_str_t *prefix,
