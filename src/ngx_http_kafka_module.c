@@ -4,11 +4,11 @@
  */
 
 
-#include <ngx_http_kafka_module.h>
 #include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_conf.h>
 #include <ngx_http_kafka_error_filter.h>
-#include <ngx_http_kafka_handler.h>
+#include <ngx_http_kafka_location.h>
+#include <ngx_http_kafka_request.h>
 #include <ngx_http_kafka_status.h>
 #include <ngx_http_kafka_variables.h>
 
@@ -274,7 +274,8 @@ ngx_http_kafka_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (prev->producer) {
         conf->producer = prev->producer;
-        clcf->handler = ngx_http_kafka_handler;
+        conf->protocol = prev->protocol;
+        clcf->handler = ngx_http_kafka_request_handler;
 
     } else if (prev->health) {
         conf->health = prev->health;
@@ -419,7 +420,9 @@ ngx_http_kafka_produce_directive(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    clcf->handler = ngx_http_kafka_handler;
+    klcf->protocol = &ngx_http_kafka_protocol_json;
+
+    clcf->handler = ngx_http_kafka_request_handler;
 
     return NGX_CONF_OK;
 }

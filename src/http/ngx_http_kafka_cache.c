@@ -6,7 +6,7 @@
 
 #include <ngx_http_kafka_cache.h>
 #include <ngx_http_kafka_headers.h>
-#include <ngx_http_kafka_module.h>
+#include <ngx_http_kafka_location.h>
 
 
 /*

@@ -4,7 +4,7 @@
  */
 
 
-#include <ngx_http_kafka_module.h>
+#include <ngx_http_kafka_location.h>
 
 
 /*

@@ -36,6 +36,9 @@
 static size_t ngx_http_kafka_response_longest_code(void);
 static size_t ngx_http_kafka_response_results_len(
     ngx_http_kafka_batch_t *batch);
+static u_char *ngx_http_kafka_response_records(u_char *p,
+    ngx_http_kafka_batch_t *batch, ngx_uint_t status, ngx_str_t *text,
+    ngx_uint_t brief);
 static size_t ngx_http_kafka_response_summary(u_char *buf, size_t size,
     ngx_http_kafka_batch_t *batch, ngx_uint_t brief, ngx_uint_t *status);
 static size_t ngx_http_kafka_response_head_len(ngx_str_t *text);
@@ -139,23 +142,21 @@ ngx_http_kafka_response_metadata(ngx_http_kafka_batch_t *batch,
 }
 
 
-void
+ngx_uint_t
 ngx_http_kafka_response_results(ngx_pool_t *pool,
-    ngx_http_kafka_batch_t *batch, ngx_str_t *room, ngx_uint_t *status,
+    ngx_http_kafka_batch_t *batch, ngx_str_t *room, ngx_str_t *text,
     ngx_str_t *body)
 {
-    size_t                    len;
-    u_char                   *p;
-    ngx_str_t                 text;
-    ngx_uint_t                brief;
-    ngx_http_kafka_record_t  *record;
-    u_char                    buf[NGX_HTTP_KAFKA_RESPONSE_TEXT];
+    size_t      len;
+    ngx_str_t   summary;
+    ngx_uint_t  brief, status;
+    u_char      buf[NGX_HTTP_KAFKA_RESPONSE_TEXT];
 
-    text.data = buf;
-    text.len = ngx_http_kafka_response_summary(buf, sizeof(buf), batch, 0,
-                                               status);
+    summary.data = buf;
+    summary.len = ngx_http_kafka_response_summary(buf, sizeof(buf), batch, 0,
+                                                  &status);
 
-    len = ngx_http_kafka_response_head_len(&text)
+    len = ngx_http_kafka_response_head_len(&summary)
           + ngx_http_kafka_response_results_len(batch);
 
     brief = 0;
@@ -167,11 +168,28 @@ ngx_http_kafka_response_results(ngx_pool_t *pool,
 
         brief = 1;
         body->data = room->data;
-        text.len = ngx_http_kafka_response_summary(buf, sizeof(buf), batch, 1,
-                                                   status);
+        summary.len = ngx_http_kafka_response_summary(buf, sizeof(buf), batch,
+                                                      1, &status);
     }
 
-    p = ngx_http_kafka_response_head(body->data, *status, &text);
+    body->len = ngx_http_kafka_response_records(body->data, batch, status,
+                                                &summary, brief)
+                - body->data;
+
+    text->data = ngx_pstrdup(pool, &summary);
+    text->len = text->data ? summary.len : 0;
+
+    return status;
+}
+
+
+static u_char *
+ngx_http_kafka_response_records(u_char *p, ngx_http_kafka_batch_t *batch,
+    ngx_uint_t status, ngx_str_t *text, ngx_uint_t brief)
+{
+    ngx_http_kafka_record_t  *record;
+
+    p = ngx_http_kafka_response_head(p, status, text);
     p = ngx_cpymem(p, ",\"results\":[", sizeof(",\"results\":[") - 1);
 
     for (record = batch->records; record; record = record->next) {
@@ -191,7 +209,7 @@ ngx_http_kafka_response_results(ngx_pool_t *pool,
     *p++ = ']';
     *p++ = '}';
 
-    body->len = p - body->data;
+    return p;
 }
 
 
@@ -292,25 +310,29 @@ ngx_http_kafka_response_remedy(u_char *p, u_char *last,
 }
 
 
-ngx_int_t
+ngx_uint_t
 ngx_http_kafka_response_refusal(ngx_pool_t *pool,
-    ngx_http_kafka_batch_t *batch, ngx_uint_t *status, ngx_str_t *body)
+    ngx_http_kafka_batch_t *batch, ngx_str_t *text)
 {
-    ngx_str_t  text;
-    u_char     buf[NGX_HTTP_KAFKA_RESPONSE_TEXT];
+    u_char  *last;
 
-    *status = NGX_HTTP_BAD_REQUEST;
-
-    if (batch->err != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
-        *status = ngx_http_kafka_error_status(batch->err,
-                                            RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+    text->data = ngx_pnalloc(pool, NGX_HTTP_KAFKA_RESPONSE_TEXT);
+    if (text->data == NULL) {
+        text->len = 0;
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    text.data = buf;
-    text.len = ngx_http_kafka_response_reason(buf, buf + sizeof(buf), batch)
-               - buf;
+    last = ngx_http_kafka_response_reason(text->data,
+                                  text->data + NGX_HTTP_KAFKA_RESPONSE_TEXT,
+                                  batch);
+    text->len = last - text->data;
 
-    return ngx_http_kafka_response_error(pool, *status, &text, body);
+    if (batch->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    return ngx_http_kafka_error_status(batch->err,
+                                       RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
 }
 
 

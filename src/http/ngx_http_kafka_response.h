@@ -30,17 +30,23 @@ void ngx_http_kafka_response_metadata(ngx_http_kafka_batch_t *batch,
 
 /*
  * An error with the result of each record, once some have failed or are
- * overdue; *status is the HTTP status, that of the first of them.  Where
+ * overdue.  Returns the HTTP status, that of the first of them.  Its text goes
+ * to text, in the pool, empty when memory is out.  Where
  * librdkafka's texts need more than room, and memory is out, they are left out.
  */
-void ngx_http_kafka_response_results(ngx_pool_t *pool,
-    ngx_http_kafka_batch_t *batch, ngx_str_t *room, ngx_uint_t *status,
+ngx_uint_t ngx_http_kafka_response_results(ngx_pool_t *pool,
+    ngx_http_kafka_batch_t *batch, ngx_str_t *room, ngx_str_t *text,
     ngx_str_t *body);
 
-/* an error for a batch of which nothing was sent; *status likewise */
-ngx_int_t ngx_http_kafka_response_refusal(ngx_pool_t *pool,
-    ngx_http_kafka_batch_t *batch, ngx_uint_t *status, ngx_str_t *body);
+/*
+ * The text for a batch of which nothing was sent, in the pool.  Returns the
+ * HTTP status, or NGX_HTTP_INTERNAL_SERVER_ERROR without a text when memory is
+ * out.
+ */
+ngx_uint_t ngx_http_kafka_response_refusal(ngx_pool_t *pool,
+    ngx_http_kafka_batch_t *batch, ngx_str_t *text);
 
+/* an error's object, in the pool */
 ngx_int_t ngx_http_kafka_response_error(ngx_pool_t *pool, ngx_uint_t status,
     ngx_str_t *text, ngx_str_t *body);
 

@@ -7,9 +7,8 @@
 #include <ngx_http_kafka_status.h>
 #include <ngx_http_kafka_headers.h>
 #include <ngx_http_kafka_metrics_json.h>
-#include <ngx_http_kafka_module.h>
+#include <ngx_http_kafka_request.h>
 #include <ngx_http_kafka_prometheus.h>
-#include <ngx_http_kafka_variables.h>
 
 
 static ngx_int_t ngx_http_kafka_status_begin(ngx_http_request_t *r);
@@ -217,7 +216,7 @@ ngx_http_kafka_status_log_handler(ngx_http_request_t *r)
 
         /* an error_page may have led elsewhere */
 
-        ctx = ngx_http_kafka_variables_ctx(r);
+        ctx = ngx_http_kafka_request_ctx(r);
 
         if (ctx == NULL || ctx->producer == NULL) {
             return NGX_OK;

@@ -1,0 +1,117 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_admission.h>
+#include <ngx_http_kafka_headers.h>
+#include <ngx_http_kafka_held.h>
+#include <ngx_http_kafka_refusal.h>
+
+
+static ngx_uint_t ngx_http_kafka_admission_identity(ngx_str_t *codings);
+
+
+ngx_int_t
+ngx_http_kafka_admission_encoding(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_table_elt_t  *h;
+
+    h = NULL;
+
+    do {
+        h = ngx_http_kafka_headers_find(&r->headers_in.headers,
+                                        "Content-Encoding", h);
+        if (h == NULL) {
+            return NGX_OK;
+        }
+
+    } while (ngx_http_kafka_admission_identity(&h->value));
+
+    if (ngx_http_kafka_headers_add(r, "Accept-Encoding", "identity") == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_kafka_refuse(ctx, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                     "the request body must not have a \"Content-Encoding\"");
+}
+
+
+/* a list, in which "identity" and nothing at all mean no coding */
+
+static ngx_uint_t
+ngx_http_kafka_admission_identity(ngx_str_t *codings)
+{
+    u_char  *p, *last, *start, *end;
+
+    last = codings->data + codings->len;
+
+    for (start = codings->data; start < last; start = p + 1) {
+        p = ngx_strlchr(start, last, ',');
+
+        if (p == NULL) {
+            p = last;
+        }
+
+        end = p;
+
+        while (start < end && (*start == ' ' || *start == '\t')) {
+            start++;
+        }
+
+        while (start < end && (end[-1] == ' ' || end[-1] == '\t')) {
+            end--;
+        }
+
+        if (start < end
+            && (end - start != sizeof("identity") - 1
+                || ngx_strncasecmp(start, (u_char *) "identity",
+                                   sizeof("identity") - 1)
+                   != 0))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* is there room for the request, with so many bytes of body to come */
+
+ngx_int_t
+ngx_http_kafka_admission_memory(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx, off_t more)
+{
+    off_t                        max;
+    ngx_http_kafka_main_conf_t  *kmcf;
+
+    kmcf = ngx_http_get_module_main_conf(r, ngx_http_kafka_module);
+
+    max = kmcf->max_memory;
+    more = ngx_max(more, 0);
+
+    /* Content-Length may be any number, to which nothing can be added */
+
+    if (more <= max - (off_t) ngx_http_kafka_held()) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "kafka: all requests hold %uz bytes, and this one needs %O "
+                  "more: \"kafka_max_memory\" is %uz",
+                  ngx_http_kafka_held(), more, kmcf->max_memory);
+
+    if (more > max - (off_t) ctx->batch->size) {
+        return ngx_http_kafka_refuse(ctx,
+                            NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                            "the messages of this request need more memory "
+                            "than this server gives to all: nothing was sent");
+    }
+
+    return ngx_http_kafka_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
+                       "too much is waiting for Kafka: nothing was sent, "
+                       "try again later");
+}

@@ -1,0 +1,214 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_answer.h>
+#include <ngx_http_kafka_cache.h>
+#include <ngx_http_kafka_headers.h>
+#include <ngx_http_kafka_refusal.h>
+
+
+#define NGX_HTTP_KAFKA_ANSWER_RETRY_AFTER  "1"
+
+
+static void ngx_http_kafka_answer_fail(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
+static ngx_uint_t ngx_http_kafka_answer_error_page(ngx_http_request_t *r,
+    ngx_int_t status);
+static ngx_int_t ngx_http_kafka_answer_send(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx, ngx_uint_t status);
+
+
+/* what the module adds to the headers of an error */
+static const char  *ngx_http_kafka_answer_headers[] = {
+    "Allow",
+    "Accept-Encoding",
+    "Retry-After",
+    NULL
+};
+
+
+/*
+ * nginx handles the status of an error: by an error_page, or by a page of its
+ * own, which the filter replaces.  Some errors are sent from here instead.
+ */
+
+ngx_int_t
+ngx_http_kafka_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
+    ngx_int_t rc)
+{
+    ngx_uint_t  send, consumed;
+
+    if (rc == NGX_HTTP_OK) {
+        return ngx_http_kafka_answer_send(r, ctx, rc);
+    }
+
+    if (rc < NGX_HTTP_BAD_REQUEST) {
+        return rc;
+    }
+
+    if (ctx->status == (ngx_uint_t) rc) {
+        ngx_http_kafka_answer_fail(r, ctx);
+    }
+
+    if (ngx_http_kafka_answer_error_page(r, rc)) {
+
+        /* it would hide results, or lead to where the body is missed */
+
+        consumed = r->request_body && r->request_body_no_buffering;
+        send = ctx->results || consumed;
+
+    } else {
+
+        /* a subrequest's owner may be called before nginx makes its page */
+        send = (r != r->main && ctx->status);
+    }
+
+    if (!send || ngx_http_kafka_refusal_body(r, rc, ctx) != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_kafka_answer_send(r, ctx, rc);
+}
+
+
+/* an error of the module's own */
+
+static void
+ngx_http_kafka_answer_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
+{
+    r->read_event_handler = ngx_http_block_reading;
+
+    if (r != r->main) {
+
+        /* a mirror's answer, for one, is seen by nobody */
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "kafka: a subrequest ended with %ui: %V", ctx->status,
+                      &ctx->text);
+    }
+
+    if (r->request_body ? !r->reading_body
+                        : r->headers_in.content_length_n <= 0
+                          && !r->headers_in.chunked)
+    {
+        ctx->keepalive = r->keepalive;
+    }
+
+    if (ctx->status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+
+        /* without it when memory is out: the status may not change now */
+
+        (void) ngx_http_kafka_headers_add(r, "Retry-After",
+                                          NGX_HTTP_KAFKA_ANSWER_RETRY_AFTER);
+    }
+}
+
+
+/* would nginx find one?  See ngx_http_special_response_handler() */
+
+static ngx_uint_t
+ngx_http_kafka_answer_error_page(ngx_http_request_t *r, ngx_int_t status)
+{
+    ngx_uint_t                 i;
+    ngx_http_err_page_t       *page;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (r->error_page || clcf->error_pages == NULL || r->uri_changes == 0) {
+        return 0;
+    }
+
+    page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+        if (page[i].status == status) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_answer_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_str_t    *body, type;
+    ngx_chain_t   out;
+
+    body = &ctx->body;
+    type = ctx->protocol->type;
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (r->reading_body) {
+
+        /* nginx will read the rest, and then close */
+
+        r->keepalive = 0;
+    }
+
+    /* the records are in Kafka whatever If-Match and the like ask for */
+    r->disable_not_modified = 1;
+
+    /* Lua reads a subrequest's headers before any filter */
+
+    if (r != r->main && ngx_http_kafka_cache_forbid(r) != NGX_OK) {
+
+        /* no other answer is true now */
+
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_kafka_headers_send(r, status, &type, body->len);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->memory = 1;
+    b->pos = body->data;
+    b->last = body->data + body->len;
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+/* another produce location may have failed, and led here by its error_page */
+
+void
+ngx_http_kafka_answer_forget(ngx_http_request_t *r)
+{
+    const char       **name;
+    ngx_table_elt_t   *h;
+
+    for (name = ngx_http_kafka_answer_headers; *name; name++) {
+        h = NULL;
+
+        while ((h = ngx_http_kafka_headers_find(&r->headers_out.headers,
+                                                *name, h)))
+        {
+            h->hash = 0;
+        }
+    }
+}

@@ -1,0 +1,287 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_protocol.h>
+#include <ngx_http_kafka_headers.h>
+#include <ngx_http_kafka_messages.h>
+#include <ngx_http_kafka_refusal.h>
+#include <ngx_http_kafka_request.h>
+#include <ngx_http_kafka_response.h>
+#include <ngx_http_kafka_route.h>
+
+
+typedef struct {
+    ngx_http_kafka_route_t       route;
+    ngx_http_kafka_messages_t   *messages;
+} ngx_http_kafka_protocol_json_t;
+
+
+static ngx_int_t ngx_http_kafka_protocol_json_begin(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_protocol_json_method(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx, ngx_http_kafka_route_t *route);
+static ngx_int_t ngx_http_kafka_protocol_json_start(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_protocol_json_message(
+    ngx_http_kafka_batch_t *batch, ngx_http_kafka_route_t *route,
+    ngx_http_kafka_target_t *target);
+static ngx_int_t ngx_http_kafka_protocol_json_feed(ngx_http_kafka_ctx_t *ctx,
+    u_char *data, size_t len);
+static ngx_int_t ngx_http_kafka_protocol_json_end(ngx_http_kafka_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_protocol_json_fed(ngx_http_kafka_ctx_t *ctx,
+    ngx_int_t rc);
+static ngx_uint_t ngx_http_kafka_protocol_json_result(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
+static ngx_uint_t ngx_http_kafka_protocol_json_refused(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_protocol_json_topic(ngx_http_request_t *r,
+    ngx_str_t *topic);
+
+
+const ngx_http_kafka_protocol_t  ngx_http_kafka_protocol_json = {
+    ngx_string("json"),
+    ngx_http_kafka_protocol_json_begin,
+    ngx_http_kafka_protocol_json_start,
+    ngx_http_kafka_protocol_json_feed,
+    ngx_http_kafka_protocol_json_end,
+    ngx_http_kafka_response_room,
+    ngx_http_kafka_protocol_json_result,
+    ngx_http_kafka_protocol_json_refused,
+    ngx_http_kafka_response_error,
+    ngx_http_kafka_protocol_json_topic,
+    ngx_string("application/json")
+};
+
+
+static ngx_int_t
+ngx_http_kafka_protocol_json_begin(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_int_t                        rc;
+    ngx_http_core_loc_conf_t        *clcf;
+    ngx_http_kafka_protocol_json_t  *json;
+
+    json = ngx_pcalloc(r->pool, sizeof(ngx_http_kafka_protocol_json_t));
+    if (json == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->protocol_data = json;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    rc = ngx_http_kafka_route(r, ctx->batch->pool, &clcf->name, &json->route);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc != NGX_OK) {
+        return ngx_http_kafka_refuse(ctx, rc, json->route.error);
+    }
+
+    ctx->topic = json->route.topic;
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "kafka: batch %p: route %d, topic \"%V\"", ctx->batch,
+                   json->route.form, &ctx->topic);
+
+    return ngx_http_kafka_protocol_json_method(r, ctx, &json->route);
+}
+
+
+static ngx_int_t
+ngx_http_kafka_protocol_json_method(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx, ngx_http_kafka_route_t *route)
+{
+    const char  *allow;
+
+    if (route->form == NGX_HTTP_KAFKA_ROUTE_MESSAGE) {
+
+        if (r->method == NGX_HTTP_GET) {
+            return NGX_DONE;
+        }
+
+        allow = "GET";
+
+    } else {
+
+        if (r->method == NGX_HTTP_GET || r->method == NGX_HTTP_POST) {
+            return NGX_OK;
+        }
+
+        allow = "GET, POST";
+    }
+
+    if (ngx_http_kafka_headers_add(r, "Allow", allow) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_kafka_refuse(ctx, NGX_HTTP_NOT_ALLOWED,
+                       "this method is not for this route, see \"Allow\"");
+}
+
+
+static ngx_int_t
+ngx_http_kafka_protocol_json_start(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_str_t                        name;
+    ngx_http_kafka_target_t         *target;
+    ngx_http_kafka_protocol_json_t  *json;
+
+    json = ctx->protocol_data;
+    target = NULL;
+
+    if (ctx->topic.len) {
+        name.len = ctx->topic.len;
+        name.data = ngx_pstrdup(ctx->batch->pool, &ctx->topic);
+
+        if (name.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        target = ngx_http_kafka_batch_target(ctx->batch, &name);
+        if (target == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (json->route.form == NGX_HTTP_KAFKA_ROUTE_MESSAGE) {
+        return ngx_http_kafka_protocol_json_message(ctx->batch, &json->route,
+                                                    target);
+    }
+
+    json->messages = ngx_http_kafka_messages_create(r->pool, ctx->batch,
+                                                    target);
+
+    return json->messages ? NGX_OK : NGX_ERROR;
+}
+
+
+/* GET /topic/message */
+
+static ngx_int_t
+ngx_http_kafka_protocol_json_message(ngx_http_kafka_batch_t *batch,
+    ngx_http_kafka_route_t *route, ngx_http_kafka_target_t *target)
+{
+    ngx_http_kafka_record_t  *record;
+
+    record = ngx_pcalloc(batch->pool, sizeof(ngx_http_kafka_record_t));
+    if (record == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* in the batch's pool already */
+
+    record->partition = RD_KAFKA_PARTITION_UA;
+    record->key = route->key;
+    record->value = route->message;
+    record->target = target;
+
+    ngx_http_kafka_batch_add(batch, record);
+    ngx_http_kafka_batch_hold(batch, record->key.len + record->value.len);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_protocol_json_feed(ngx_http_kafka_ctx_t *ctx, u_char *data,
+    size_t len)
+{
+    ngx_int_t                        rc;
+    ngx_http_kafka_protocol_json_t  *json;
+
+    json = ctx->protocol_data;
+
+    rc = ngx_http_kafka_messages_feed(json->messages, data, len);
+
+    return ngx_http_kafka_protocol_json_fed(ctx, rc);
+}
+
+
+static ngx_int_t
+ngx_http_kafka_protocol_json_end(ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_int_t                        rc;
+    ngx_http_kafka_protocol_json_t  *json;
+
+    json = ctx->protocol_data;
+
+    rc = ngx_http_kafka_messages_end(json->messages);
+
+    /* Kafka's answer may take long */
+    ngx_http_kafka_messages_done(json->messages);
+
+    return ngx_http_kafka_protocol_json_fed(ctx, rc);
+}
+
+
+static ngx_int_t
+ngx_http_kafka_protocol_json_fed(ngx_http_kafka_ctx_t *ctx, ngx_int_t rc)
+{
+    ngx_http_kafka_protocol_json_t  *json;
+
+    if (rc == NGX_DECLINED) {
+        json = ctx->protocol_data;
+        ctx->text = *ngx_http_kafka_messages_error(json->messages);
+    }
+
+    return rc;
+}
+
+
+static ngx_uint_t
+ngx_http_kafka_protocol_json_result(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_http_kafka_batch_t          *batch;
+    ngx_http_kafka_protocol_json_t  *json;
+
+    batch = ctx->batch;
+
+    if (batch->acked != batch->nrecords) {
+        return ngx_http_kafka_response_results(r->pool, batch, &ctx->room,
+                                               &ctx->text, &ctx->body);
+    }
+
+    json = ctx->protocol_data;
+
+    ngx_http_kafka_response_metadata(batch,
+                            json->route.form == NGX_HTTP_KAFKA_ROUTE_MESSAGE,
+                            &ctx->room, &ctx->body);
+
+    return NGX_HTTP_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_kafka_protocol_json_refused(ngx_http_request_t *r,
+    ngx_http_kafka_ctx_t *ctx)
+{
+    return ngx_http_kafka_response_refusal(r->pool, ctx->batch, &ctx->text);
+}
+
+
+static ngx_int_t
+ngx_http_kafka_protocol_json_topic(ngx_http_request_t *r, ngx_str_t *topic)
+{
+    ngx_int_t                  rc;
+    ngx_http_kafka_route_t     route;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    rc = ngx_http_kafka_route(r, r->pool, &clcf->name, &route);
+
+    if (rc == NGX_OK) {
+        *topic = route.topic;
+        return NGX_OK;
+    }
+
+    return (rc == NGX_ERROR) ? NGX_ERROR : NGX_DECLINED;
+}

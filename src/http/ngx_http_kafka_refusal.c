@@ -1,0 +1,69 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_refusal.h>
+
+
+typedef struct {
+    ngx_uint_t                   status;
+    ngx_str_t                    text;
+} ngx_http_kafka_refusal_t;
+
+
+/* for what nginx itself refuses */
+
+static ngx_http_kafka_refusal_t  ngx_http_kafka_refusals[] = {
+    { NGX_HTTP_BAD_REQUEST, ngx_string("bad request") },
+    { NGX_HTTP_UNAUTHORIZED, ngx_string("credentials are missing or wrong") },
+    { NGX_HTTP_FORBIDDEN, ngx_string("access is forbidden") },
+    { NGX_HTTP_NOT_FOUND, ngx_string("not found") },
+    { NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+      ngx_string("the request body is larger than this server takes") },
+    { NGX_HTTP_TOO_MANY_REQUESTS,
+      ngx_string("too many requests: slow down") },
+    { NGX_HTTP_SERVICE_UNAVAILABLE,
+      ngx_string("the service is not available") },
+    { 0, ngx_string("the request failed") }
+};
+
+
+ngx_int_t
+ngx_http_kafka_refuse(ngx_http_kafka_ctx_t *ctx, ngx_uint_t status,
+    const char *text)
+{
+    ctx->status = status;
+    ctx->text.data = (u_char *) text;
+    ctx->text.len = ngx_strlen(text);
+
+    return status;
+}
+
+
+ngx_int_t
+ngx_http_kafka_refusal_body(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_http_kafka_refusal_t  *refusal;
+
+    if (ctx->status != status) {
+
+        for (refusal = ngx_http_kafka_refusals; refusal->status; refusal++) {
+            if (refusal->status == status) {
+                break;
+            }
+        }
+
+        ctx->status = status;
+        ctx->text = refusal->text;
+        ctx->body.len = 0;
+    }
+
+    if (ctx->body.len) {
+        return NGX_OK;
+    }
+
+    return ctx->protocol->error(r->pool, status, &ctx->text, &ctx->body);
+}
