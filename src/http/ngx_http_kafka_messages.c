@@ -99,7 +99,8 @@ static ngx_int_t ngx_http_kafka_messages_text(ngx_http_kafka_messages_t *ps,
     ngx_str_t *dst, ngx_http_kafka_messages_type_e type, const u_char *data,
     size_t len);
 static ngx_int_t ngx_http_kafka_messages_integer(int64_t *dst,
-    ngx_http_kafka_messages_type_e type, const u_char *data, size_t len);
+    ngx_http_kafka_messages_type_e type, const u_char *data, size_t len,
+    int64_t min, int64_t max);
 static ngx_int_t ngx_http_kafka_messages_new_message(
     ngx_http_kafka_messages_t *ps);
 static ngx_int_t ngx_http_kafka_messages_end_message(
@@ -490,23 +491,15 @@ ngx_http_kafka_messages_field_value(ngx_http_kafka_messages_t *ps,
 
     case field_partition:
         n = RD_KAFKA_PARTITION_UA;
-        rc = ngx_http_kafka_messages_integer(&n, type, data, len);
-
-        if (n > NGX_MAX_INT32_VALUE) {
-            rc = NGX_DECLINED;
-        }
-
+        rc = ngx_http_kafka_messages_integer(&n, type, data, len, 0,
+                                             NGX_MAX_INT32_VALUE);
         record->partition = (int32_t) n;
         break;
 
     case field_timestamp:
         n = 0;
-        rc = ngx_http_kafka_messages_integer(&n, type, data, len);
-
-        if (type == type_number && n == 0) {
-            rc = NGX_DECLINED;
-        }
-
+        rc = ngx_http_kafka_messages_integer(&n, type, data, len, 1,
+                                             NGX_MAX_OFF_T_VALUE);
         record->timestamp = n;
         break;
 
@@ -595,7 +588,8 @@ ngx_http_kafka_messages_text(ngx_http_kafka_messages_t *ps, ngx_str_t *dst,
 
 static ngx_int_t
 ngx_http_kafka_messages_integer(int64_t *dst,
-    ngx_http_kafka_messages_type_e type, const u_char *data, size_t len)
+    ngx_http_kafka_messages_type_e type, const u_char *data, size_t len,
+    int64_t min, int64_t max)
 {
     off_t  n;
 
@@ -608,7 +602,8 @@ ngx_http_kafka_messages_integer(int64_t *dst,
     }
 
     n = ngx_atoof((u_char *) data, len);
-    if (n == NGX_ERROR) {
+
+    if (n == NGX_ERROR || n < min || n > max) {
         return NGX_DECLINED;
     }
 

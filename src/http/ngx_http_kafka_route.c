@@ -10,6 +10,9 @@
 
 static ngx_int_t ngx_http_kafka_route_uri(ngx_str_t *uri, ngx_str_t *prefix,
     ngx_http_kafka_route_t *route);
+static ngx_int_t ngx_http_kafka_route_raw_end(u_char *p, u_char *last);
+static ngx_int_t ngx_http_kafka_route_raw_topic(ngx_pool_t *pool, u_char *p,
+    u_char *last, ngx_http_kafka_route_t *route);
 static ngx_int_t ngx_http_kafka_route_raw(ngx_http_request_t *r,
     ngx_pool_t *pool, ngx_str_t *prefix, ngx_http_kafka_route_t *route);
 static ngx_int_t ngx_http_kafka_route_copy(ngx_pool_t *pool, ngx_str_t *text);
@@ -127,7 +130,7 @@ ngx_http_kafka_route_raw(ngx_http_request_t *r, ngx_pool_t *pool,
     ngx_str_t *prefix, ngx_http_kafka_route_t *route)
 {
     u_char     *p, *last;
-    ngx_str_t   slash = ngx_string("/");
+    ngx_int_t   rc;
 
     p = r->unparsed_uri.data;
 
@@ -137,43 +140,64 @@ ngx_http_kafka_route_raw(ngx_http_request_t *r, ngx_pool_t *pool,
         }
     }
 
-    if (ngx_http_kafka_route_match(&p, last, prefix) != NGX_OK) {
-        goto differs;
+    rc = ngx_http_kafka_route_match(&p, last, prefix);
+
+    if (rc == NGX_OK) {
+        rc = (route->form == NGX_HTTP_KAFKA_ROUTE_ANY)
+             ? ngx_http_kafka_route_raw_end(p, last)
+             : ngx_http_kafka_route_raw_topic(pool, p, last, route);
     }
 
-    if (route->form == NGX_HTTP_KAFKA_ROUTE_ANY) {
-
-        if (p < last && ngx_http_kafka_route_match(&p, last, &slash) != NGX_OK)
-        {
-            goto differs;
-        }
-
-        if (p < last) {
-            goto differs;
-        }
-
-        return NGX_OK;
+    if (rc != NGX_DECLINED) {
+        return rc;
     }
+
+    route->error = "the path must name its topic plainly: without \"//\", "
+                   "\".\" or \"..\" before the message";
+
+    return NGX_HTTP_BAD_REQUEST;
+}
+
+
+/* NGX_OK, or NGX_DECLINED: something follows the location's name */
+
+static ngx_int_t
+ngx_http_kafka_route_raw_end(u_char *p, u_char *last)
+{
+    ngx_str_t  slash = ngx_string("/");
+
+    if (p < last && ngx_http_kafka_route_match(&p, last, &slash) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    return (p == last) ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* NGX_DECLINED: it is another topic; or an error of the message */
+
+static ngx_int_t
+ngx_http_kafka_route_raw_topic(ngx_pool_t *pool, u_char *p, u_char *last,
+    ngx_http_kafka_route_t *route)
+{
+    ngx_str_t  slash = ngx_string("/");
 
     if (ngx_http_kafka_route_match(&p, last, &slash) != NGX_OK
         || ngx_http_kafka_route_match(&p, last, &route->topic) != NGX_OK)
     {
-        goto differs;
+        return NGX_DECLINED;
     }
 
     if (p == last) {
 
         /* "try_files" has put a message there: it is not in the raw form */
 
-        if (route->form == NGX_HTTP_KAFKA_ROUTE_MESSAGE) {
-            goto differs;
-        }
-
-        return NGX_OK;
+        return (route->form == NGX_HTTP_KAFKA_ROUTE_MESSAGE) ? NGX_DECLINED
+                                                             : NGX_OK;
     }
 
     if (*p++ != '/') {
-        goto differs;
+        return NGX_DECLINED;
     }
 
     if (p == last) {
@@ -184,13 +208,6 @@ ngx_http_kafka_route_raw(ngx_http_request_t *r, ngx_pool_t *pool,
     route->form = NGX_HTTP_KAFKA_ROUTE_MESSAGE;
 
     return ngx_http_kafka_route_unescape(pool, &route->message, p, last, 0);
-
-differs:
-
-    route->error = "the path must name its topic plainly: without \"//\", "
-                   "\".\" or \"..\" before the message";
-
-    return NGX_HTTP_BAD_REQUEST;
 }
 
 

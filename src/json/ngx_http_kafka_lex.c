@@ -37,6 +37,10 @@ static ngx_int_t ngx_http_kafka_lex_hex(ngx_http_kafka_lex_t *lex,
     u_char ch);
 static ngx_int_t ngx_http_kafka_lex_low(ngx_http_kafka_lex_t *lex,
     u_char ch, u_char expected, ngx_uint_t next);
+static void ngx_http_kafka_lex_take_tail(ngx_http_kafka_lex_t *lex,
+    ngx_str_t *piece, off_t *offset);
+static void ngx_http_kafka_lex_pass_comma(ngx_http_kafka_lex_t *lex,
+    ngx_str_t *piece, off_t *offset);
 static ngx_uint_t ngx_http_kafka_lex_bare(u_char ch);
 static ngx_uint_t ngx_http_kafka_lex_trailing(ngx_http_kafka_lex_t *lex,
     u_char ch);
@@ -64,11 +68,7 @@ ngx_http_kafka_lex(ngx_http_kafka_lex_t *lex, u_char **pos, u_char *last,
     end = NULL;
 
     if (lex->tail.len) {
-        *piece = lex->tail;
-        *offset = base - lex->tail.len;
-        lex->tail.len = 0;
-        lex->partial = 1;
-
+        ngx_http_kafka_lex_take_tail(lex, piece, offset);
         return NGX_OK;
     }
 
@@ -92,14 +92,8 @@ ngx_http_kafka_lex(ngx_http_kafka_lex_t *lex, u_char **pos, u_char *last,
         }
 
         if (rc == NGX_AGAIN) {
-
-            /* the held comma, of an earlier buffer, was no trailing one */
-
-            piece->data = ngx_http_kafka_lex_comma;
-            piece->len = 1;
-            *offset = lex->comma;
+            ngx_http_kafka_lex_pass_comma(lex, piece, offset);
             *pos = p;
-
             return NGX_OK;
         }
 
@@ -123,6 +117,32 @@ ngx_http_kafka_lex(ngx_http_kafka_lex_t *lex, u_char **pos, u_char *last,
     *offset = base;
 
     return (start == last) ? NGX_DONE : NGX_OK;
+}
+
+
+/* the token that the last buffer split */
+
+static void
+ngx_http_kafka_lex_take_tail(ngx_http_kafka_lex_t *lex, ngx_str_t *piece,
+    off_t *offset)
+{
+    *piece = lex->tail;
+    *offset = lex->offset - lex->tail.len;
+
+    lex->tail.len = 0;
+    lex->partial = 1;
+}
+
+
+/* the held comma, of an earlier buffer, was no trailing one */
+
+static void
+ngx_http_kafka_lex_pass_comma(ngx_http_kafka_lex_t *lex, ngx_str_t *piece,
+    off_t *offset)
+{
+    piece->data = ngx_http_kafka_lex_comma;
+    piece->len = 1;
+    *offset = lex->comma;
 }
 
 

@@ -62,6 +62,10 @@ static ngx_int_t ngx_http_kafka_conf_number(rd_kafka_conf_t *conf,
 static ngx_msec_t ngx_http_kafka_conf_backoff(rd_kafka_conf_t *conf);
 static char *ngx_http_kafka_conf_check(ngx_conf_t *cf,
     ngx_http_kafka_conf_t *conf, ngx_http_kafka_conf_ctx_t *ctx);
+static void ngx_http_kafka_conf_values(ngx_http_kafka_conf_t *conf,
+    ngx_http_kafka_conf_ctx_t *ctx);
+static char *ngx_http_kafka_conf_try(ngx_conf_t *cf,
+    ngx_http_kafka_conf_t *conf, ngx_http_kafka_conf_ctx_t *ctx);
 static ngx_uint_t ngx_http_kafka_conf_true(rd_kafka_conf_t *conf,
     const char *name);
 
@@ -645,7 +649,7 @@ static char *
 ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
     ngx_http_kafka_conf_ctx_t *ctx)
 {
-    char       value[64], errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
+    char       value[64];
     size_t     size;
     ngx_int_t  timeout, max;
 
@@ -685,6 +689,24 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
 
     conf->timeout = timeout;
     conf->message_max = max;
+
+    ngx_http_kafka_conf_values(conf, ctx);
+
+    conf->thread_pool = ngx_thread_pool_add(cf, NULL);
+    if (conf->thread_pool == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_kafka_conf_try(cf, conf, ctx);
+}
+
+
+/* what librdkafka has them for by now, by the user or by default */
+
+static void
+ngx_http_kafka_conf_values(ngx_http_kafka_conf_t *conf,
+    ngx_http_kafka_conf_ctx_t *ctx)
+{
     conf->retry_backoff = ngx_http_kafka_conf_backoff(ctx->conf);
 
     conf->statistics_interval = ngx_http_kafka_conf_number(ctx->conf,
@@ -702,13 +724,16 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
         (void) rd_kafka_conf_set_ssl_cert_verify_cb(ctx->conf,
                                                 ngx_http_kafka_client_verify);
     }
+}
 
-    conf->thread_pool = ngx_thread_pool_add(cf, NULL);
-    if (conf->thread_pool == NULL) {
-        return NGX_CONF_ERROR;
-    }
 
-    /* what only rd_kafka_new() finds is found here, not in a worker */
+/* what only rd_kafka_new() finds is found here, not in a worker */
+
+static char *
+ngx_http_kafka_conf_try(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
+    ngx_http_kafka_conf_ctx_t *ctx)
+{
+    char  errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
 
     if (ngx_http_kafka_client_try(ctx->conf, errstr) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

@@ -24,6 +24,10 @@
 #include <ngx_http_kafka_topic.h>
 
 
+/* milliseconds for the last reports, after message.timeout.ms */
+#define NGX_HTTP_KAFKA_PRODUCER_GRACE  2000
+
+
 /*
  * A producer as it runs in this worker: the facade of all that is behind it.
  * Each part owns what it has here.  Everything runs in the event loop;

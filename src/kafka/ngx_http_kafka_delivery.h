@@ -1,0 +1,25 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#ifndef _NGX_HTTP_KAFKA_DELIVERY_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_DELIVERY_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http_kafka_producer.h>
+
+
+/*
+ * A delivery report: the record's outcome, or another try.  msg is
+ * librdkafka's; offset_known is 0 where its offset means nothing; data is the
+ * producer.  Event loop.
+ */
+void ngx_http_kafka_delivery_report(void *data, const rd_kafka_message_t *msg,
+    ngx_uint_t offset_known);
+
+
+#endif /* _NGX_HTTP_KAFKA_DELIVERY_H_INCLUDED_ */

@@ -1,0 +1,195 @@
+
+/*
+ * Copyright (C) The ngx_http_kafka authors
+ */
+
+
+#include <ngx_http_kafka_settle.h>
+#include <ngx_http_kafka_resolve.h>
+
+
+static void ngx_http_kafka_settle_answer(ngx_http_kafka_batch_t *batch);
+
+
+/* one of the batch's records, of those that are pending, has its outcome */
+
+void
+ngx_http_kafka_settle_record(ngx_http_kafka_batch_t *batch)
+{
+    batch->pending--;
+
+    if (batch->pending == 0 && batch->unsent == NULL) {
+        ngx_http_kafka_settle_batch(batch);
+    }
+}
+
+
+void
+ngx_http_kafka_settle_failed(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err,
+    rd_kafka_msg_status_t persisted)
+{
+    ngx_http_kafka_topic_t  *topic;
+
+    ngx_http_kafka_record_fail(record, err, persisted);
+    ngx_http_kafka_settle_invalidate(record, err);
+    topic = record->target->topic;
+
+    ngx_http_kafka_metrics_failed(&producer->metrics, err, &topic->slot,
+                                  &topic->sn.str);
+
+    ngx_http_kafka_settle_record(record->batch);
+}
+
+
+/* a record that was never with the client */
+
+void
+ngx_http_kafka_settle_dropped(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_record_t *record)
+{
+    ngx_http_kafka_topic_t  *topic;
+
+    topic = record->target->topic;
+
+    ngx_http_kafka_metrics_dropped(&producer->metrics, record->err,
+                                   &topic->slot, &topic->sn.str);
+}
+
+
+/* the topic may be gone: the next request looks it up */
+
+void
+ngx_http_kafka_settle_invalidate(ngx_http_kafka_record_t *record,
+    rd_kafka_resp_err_t err)
+{
+    if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+        || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+        || err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+    {
+        ngx_http_kafka_topic_doubt(record->target->topic);
+    }
+}
+
+
+void
+ngx_http_kafka_settle_batch(ngx_http_kafka_batch_t *batch)
+{
+    ngx_http_kafka_producer_t  *producer;
+
+    producer = batch->producer;
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "kafka: batch %p: done, %ui of %ui messages acknowledged",
+                   batch, batch->acked, batch->nrecords);
+
+    /* with some unsent nothing of it was ever handed over */
+
+    ngx_http_kafka_metrics_end(&producer->metrics,
+                               batch->unsent ? batch->nrecords : 0);
+
+    if (batch->deadline.timer_set) {
+        ngx_del_timer(&batch->deadline);
+    }
+
+    ngx_http_kafka_resolve_cancel(batch);
+
+    ngx_queue_remove(&batch->link);
+
+    ngx_http_kafka_settle_answer(batch);
+    ngx_http_kafka_batch_release(batch);
+}
+
+
+static void
+ngx_http_kafka_settle_answer(ngx_http_kafka_batch_t *batch)
+{
+    ngx_http_kafka_producer_t  *producer;
+
+    if (batch->acked != batch->nrecords) {
+        producer = batch->producer;
+        batch->trouble =
+                     ngx_http_kafka_connectivity_text(&producer->connectivity);
+    }
+
+    ngx_http_kafka_batch_done(batch);
+}
+
+
+/*
+ * Ends the wait: what is not yet with the client will never be and fails with
+ * err; what is with it keeps the batch until its report.
+ */
+
+void
+ngx_http_kafka_settle_give_up(ngx_http_kafka_batch_t *batch,
+    rd_kafka_resp_err_t err)
+{
+    ngx_http_kafka_record_t    *record;
+    ngx_http_kafka_producer_t  *producer;
+
+    producer = batch->producer;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "kafka: batch %p: given up: %s", batch,
+                   rd_kafka_err2name(err));
+
+    if (batch->unknown) {
+        ngx_http_kafka_resolve_cancel(batch);
+
+        batch->err = err;
+        ngx_http_kafka_settle_batch(batch);
+        return;
+    }
+
+    if (batch->queued) {
+        ngx_http_kafka_dispatch_remove(&producer->dispatch, batch);
+    }
+
+    for (record = batch->unsent; record; record = record->next) {
+        ngx_http_kafka_record_fail(record, err,
+                                   RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+        ngx_http_kafka_settle_dropped(producer, record);
+    }
+
+    batch->unsent = NULL;
+
+    if (batch->pending == 0) {
+        ngx_http_kafka_settle_batch(batch);
+        return;
+    }
+
+    /* nobody waits from here on: a worker that quits need not, either */
+
+    if (batch->deadline.timer_set) {
+        ngx_del_timer(&batch->deadline);
+    }
+
+    ngx_http_kafka_settle_answer(batch);
+}
+
+
+void
+ngx_http_kafka_settle_deadline_handler(ngx_event_t *ev)
+{
+    rd_kafka_resp_err_t         err;
+    ngx_http_kafka_batch_t     *batch;
+    ngx_http_kafka_producer_t  *producer;
+
+    batch = ev->data;
+    producer = batch->producer;
+
+    err = RD_KAFKA_RESP_ERR__QUEUE_FULL;
+
+    if (producer->replace.fatal
+        && (producer->clients.rk == NULL || producer->replace.draining))
+    {
+        err = producer->replace.fatal;
+    }
+
+    if (batch->unknown) {
+        err = ngx_http_kafka_connectivity_cause(&producer->connectivity);
+    }
+
+    ngx_http_kafka_settle_give_up(batch, err);
+}
