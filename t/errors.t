@@ -375,6 +375,8 @@ GET /produce/$TOPIC/m
 
 
 === TEST 25: one refusal may be another message's fault: each is tried alone
+--- producer
+        linger.ms 100;                 # one batch of both
 --- mock
 fail 0 INVALID_RECORD 1
 --- request
@@ -390,6 +392,8 @@ POST /produce/$TOPIC
 
 
 === TEST 26: the record at fault fails alone
+--- producer
+        linger.ms 100;                 # one batch of both
 --- mock
 fail 0 INVALID_RECORD 2
 --- request
