@@ -159,7 +159,7 @@ ngx_http_kafka_postconfiguration(ngx_conf_t *cf)
             return NGX_ERROR;
         }
 
-        *h = ngx_http_kafka_status_log_handler;
+        *h = ngx_http_kafka_request_log_handler;
     }
 
     return ngx_http_kafka_error_filter_init(cf);

@@ -441,3 +441,40 @@ ngx_http_kafka_request_end(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 
     return ngx_http_kafka_answer(r, ctx, rc);
 }
+
+
+ngx_int_t
+ngx_http_kafka_request_log_handler(ngx_http_request_t *r)
+{
+    ngx_uint_t                  status;
+    ngx_http_kafka_ctx_t       *ctx;
+    ngx_http_kafka_loc_conf_t  *klcf;
+    ngx_http_kafka_producer_t  *producer;
+
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
+    producer = klcf->producer;
+
+    if (producer == NULL) {
+
+        /* an error_page may have led elsewhere */
+
+        ctx = ngx_http_kafka_request_ctx(r);
+
+        if (ctx == NULL || ctx->producer == NULL) {
+            return NGX_OK;
+        }
+
+        producer = ctx->producer;
+    }
+
+    status = r->err_status ? r->err_status : r->headers_out.status;
+
+    ngx_http_kafka_metrics_open(&producer->metrics, &producer->conf->name);
+    ngx_http_kafka_metrics_request(&producer->metrics, status);
+
+    return NGX_OK;
+}

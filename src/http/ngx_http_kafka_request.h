@@ -68,6 +68,9 @@ struct ngx_http_kafka_ctx_s {
 /* the content handler of a produce location */
 ngx_int_t ngx_http_kafka_request_handler(ngx_http_request_t *r);
 
+/* the handler of the log phase, which counts requests by their status */
+ngx_int_t ngx_http_kafka_request_log_handler(ngx_http_request_t *r);
+
 /*
  * The request's context, where a redirect has led it elsewhere, too; or NULL.
  * Event loop.

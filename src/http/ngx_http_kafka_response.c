@@ -49,7 +49,7 @@ static u_char *ngx_http_kafka_response_remedy(u_char *p, u_char *last,
     rd_kafka_msg_status_t persisted);
 static u_char *ngx_http_kafka_response_reason(u_char *p, u_char *last,
     ngx_http_kafka_batch_t *batch);
-static const char *ngx_http_kafka_response_trouble(rd_kafka_resp_err_t err);
+static const char *ngx_http_kafka_response_cause(rd_kafka_resp_err_t err);
 static u_char *ngx_http_kafka_response_record(u_char *p,
     ngx_http_kafka_record_t *record);
 static u_char *ngx_http_kafka_response_number(u_char *p, int64_t n);
@@ -286,7 +286,7 @@ ngx_http_kafka_response_remedy(u_char *p, u_char *last,
     text = ngx_http_kafka_error(err)->remedy;
 
     if (err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT) {
-        text = batch->trouble;
+        text = batch->connectivity;
     }
 
     if (text) {
@@ -348,7 +348,7 @@ ngx_http_kafka_response_reason(u_char *p, u_char *last,
 
     if (record == NULL) {
         return ngx_slprintf(p, last, "%s: nothing was sent",
-                            ngx_http_kafka_response_trouble(batch->err));
+                            ngx_http_kafka_response_cause(batch->err));
     }
 
     topic = &record->target->name;
@@ -382,7 +382,7 @@ ngx_http_kafka_response_reason(u_char *p, u_char *last,
 /* for the caller to tell the operator: details are in nginx's log only */
 
 static const char *
-ngx_http_kafka_response_trouble(rd_kafka_resp_err_t err)
+ngx_http_kafka_response_cause(rd_kafka_resp_err_t err)
 {
     switch (err) {
 

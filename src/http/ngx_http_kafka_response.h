@@ -16,7 +16,7 @@
 /*
  * The JSON texts of the contract.  An error is allocated in the pool; NGX_ERROR
  * says that memory is out, which only a batch of which nothing was sent may
- * end with.  What became of records that were sent is always told: in room,
+ * end with.  What became of records that were sent is always said: in room,
  * which is allocated before they are.
  */
 

@@ -26,13 +26,13 @@ static ngx_str_t  ngx_http_kafka_status_prometheus =
 ngx_int_t
 ngx_http_kafka_status_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                           rc;
-    ngx_uint_t                          i;
-    ngx_http_kafka_writer_t                out;
-    ngx_http_kafka_loc_conf_t          *klcf;
-    ngx_http_kafka_main_conf_t         *kmcf;
-    ngx_http_kafka_producer_t         **producer;
-    ngx_http_kafka_snapshot_t   snapshot;
+    ngx_int_t                     rc;
+    ngx_uint_t                    i;
+    ngx_http_kafka_writer_t       out;
+    ngx_http_kafka_loc_conf_t    *klcf;
+    ngx_http_kafka_snapshot_t     snapshot;
+    ngx_http_kafka_producer_t   **producer;
+    ngx_http_kafka_main_conf_t   *kmcf;
 
     rc = ngx_http_kafka_status_begin(r);
     if (rc != NGX_OK) {
@@ -49,9 +49,7 @@ ngx_http_kafka_status_handler(ngx_http_request_t *r)
                                     &producer[i]->conf->name);
     }
 
-    if (ngx_http_kafka_snapshot(kmcf->zone, r->pool, &snapshot)
-        != NGX_OK)
-    {
+    if (ngx_http_kafka_snapshot(kmcf->zone, r->pool, &snapshot) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -77,7 +75,8 @@ ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
 {
     ngx_int_t                   rc;
     ngx_uint_t                  status;
-    ngx_http_kafka_writer_t        out;
+    rd_kafka_resp_err_t         err;
+    ngx_http_kafka_writer_t     out;
     ngx_http_kafka_loc_conf_t  *klcf;
     ngx_http_kafka_producer_t  *producer;
 
@@ -89,20 +88,7 @@ ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
     producer = klcf->health;
 
-    /* no request may come to make the client anew, as long as this says no */
-
-    rc = ngx_http_kafka_producer_open(producer);
-
-    if (ngx_http_kafka_replace_refused(&producer->replace)) {
-
-        /* brokers are up, and end each client as it comes */
-
-        rc = NGX_ABORT;
-
-    } else if (rc != NGX_ERROR) {
-        rc = ngx_http_kafka_health(&producer->health, &producer->metrics,
-                                   producer->clients.opened);
-    }
+    rc = ngx_http_kafka_producer_health(producer, &err);
 
     ngx_http_kafka_writer_init(&out, r->pool);
 
@@ -118,14 +104,9 @@ ngx_http_kafka_status_health_handler(ngx_http_request_t *r)
         ngx_http_kafka_write(&out, ",\"reason\":\"%s\"",
                              ngx_http_kafka_status_reason(producer, rc));
 
-        if (rc == NGX_ABORT) {
+        if (err) {
             ngx_http_kafka_write(&out, ",\"code\":\"%s\"",
-                                 rd_kafka_err2name(producer->replace.fatal));
-
-        } else if (rc != NGX_ERROR && producer->connectivity.last_error) {
-            ngx_http_kafka_write(&out, ",\"code\":\"%s\"",
-                              rd_kafka_err2name(
-                                         producer->connectivity.last_error));
+                                 rd_kafka_err2name(err));
         }
     }
 
@@ -194,41 +175,4 @@ ngx_http_kafka_status_send(ngx_http_request_t *r, ngx_uint_t status,
     out->buf->last_in_chain = 1;
 
     return ngx_http_output_filter(r, out->first);
-}
-
-
-ngx_int_t
-ngx_http_kafka_status_log_handler(ngx_http_request_t *r)
-{
-    ngx_uint_t                  status;
-    ngx_http_kafka_ctx_t       *ctx;
-    ngx_http_kafka_loc_conf_t  *klcf;
-    ngx_http_kafka_producer_t  *producer;
-
-    if (r != r->main) {
-        return NGX_OK;
-    }
-
-    klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
-    producer = klcf->producer;
-
-    if (producer == NULL) {
-
-        /* an error_page may have led elsewhere */
-
-        ctx = ngx_http_kafka_request_ctx(r);
-
-        if (ctx == NULL || ctx->producer == NULL) {
-            return NGX_OK;
-        }
-
-        producer = ctx->producer;
-    }
-
-    status = r->err_status ? r->err_status : r->headers_out.status;
-
-    ngx_http_kafka_metrics_open(&producer->metrics, &producer->conf->name);
-    ngx_http_kafka_metrics_request(&producer->metrics, status);
-
-    return NGX_OK;
 }

@@ -17,8 +17,5 @@
 ngx_int_t ngx_http_kafka_status_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_kafka_status_health_handler(ngx_http_request_t *r);
 
-/* counts requests of produce locations, once their answer is known */
-ngx_int_t ngx_http_kafka_status_log_handler(ngx_http_request_t *r);
-
 
 #endif /* _NGX_HTTP_KAFKA_STATUS_H_INCLUDED_ */

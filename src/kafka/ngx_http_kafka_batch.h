@@ -65,7 +65,7 @@ struct ngx_http_kafka_batch_s {
     ngx_http_kafka_record_t        *offending;
     rd_kafka_resp_err_t             err;
 
-    const char                     *trouble;   /* with brokers, as it ended */
+    const char                     *connectivity; /* with brokers, at its end */
 
     ngx_queue_t                     link;      /* of all of the producer's */
     ngx_queue_t                     queue;     /* to be handed over */

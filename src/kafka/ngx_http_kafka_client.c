@@ -55,6 +55,7 @@ static ngx_int_t ngx_http_kafka_client_destroy(rd_kafka_t *rk,
     ngx_msec_t timeout, ngx_log_t *log);
 static void ngx_http_kafka_client_exit_now(void);
 static void *ngx_http_kafka_client_destroy_thread(void *data);
+static void ngx_http_kafka_client_free(rd_kafka_t *rk);
 
 
 /* the last one that was to be made, in any thread */
@@ -342,7 +343,7 @@ ngx_http_kafka_client_large(rd_kafka_t *rk)
 }
 
 
-void
+static void
 ngx_http_kafka_client_free(rd_kafka_t *rk)
 {
     ngx_http_kafka_client_state_t  *state;

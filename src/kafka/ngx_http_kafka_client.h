@@ -70,9 +70,6 @@ int ngx_http_kafka_client_verify(rd_kafka_t *rk, const char *broker,
 /* it had many topics: the memory is to go back to the system.  Event loop. */
 void ngx_http_kafka_client_large(rd_kafka_t *rk);
 
-/* destroys a client, which can take many seconds; any thread */
-void ngx_http_kafka_client_free(rd_kafka_t *rk);
-
 /*
  * Destroys a client, which can take many seconds, without holding the event
  * loop: in a thread of nginx's pool.  Event loop.

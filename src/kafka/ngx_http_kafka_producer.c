@@ -541,6 +541,36 @@ ngx_http_kafka_producer_abort(void *data)
 }
 
 
+ngx_int_t
+ngx_http_kafka_producer_health(ngx_http_kafka_producer_t *producer,
+    rd_kafka_resp_err_t *err)
+{
+    ngx_int_t  rc;
+
+    *err = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    rc = ngx_http_kafka_producer_open(producer);
+
+    if (ngx_http_kafka_replace_refused(&producer->replace)) {
+        *err = producer->replace.fatal;
+        return NGX_ABORT;
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_kafka_health(&producer->health, &producer->metrics,
+                               producer->clients.opened);
+
+    if (rc != NGX_OK) {
+        *err = producer->connectivity.last_error;
+    }
+
+    return rc;
+}
+
+
 void
 ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
     ngx_msec_t until)

@@ -77,6 +77,16 @@ ngx_int_t ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch);
 
 /*
+ * Whether the producer can reach Kafka.  NGX_OK; NGX_AGAIN: not known yet;
+ * NGX_DECLINED: no broker is up; NGX_ABORT: brokers are, and end each client;
+ * NGX_ERROR: there can be no client.  err says why, or is 0.  Has a client made
+ * where there is none: no request may come to do it as long as a probe keeps
+ * them away.
+ */
+ngx_int_t ngx_http_kafka_producer_health(ngx_http_kafka_producer_t *producer,
+    rd_kafka_resp_err_t *err);
+
+/*
  * As the process exits: delivers what can be before the time, until (as
  * ngx_current_msec), answers all that wait, ends the client.
  */

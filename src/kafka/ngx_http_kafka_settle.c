@@ -67,7 +67,7 @@ ngx_http_kafka_settle_invalidate(ngx_http_kafka_record_t *record,
         || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
         || err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
     {
-        ngx_http_kafka_topic_doubt(record->target->topic);
+        ngx_http_kafka_topic_invalidate(record->target->topic);
     }
 }
 
@@ -108,7 +108,7 @@ ngx_http_kafka_settle_answer(ngx_http_kafka_batch_t *batch)
 
     if (batch->acked != batch->nrecords) {
         producer = batch->producer;
-        batch->trouble =
+        batch->connectivity =
                      ngx_http_kafka_connectivity_text(&producer->connectivity);
     }
 

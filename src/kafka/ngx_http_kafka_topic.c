@@ -6,6 +6,7 @@
 
 #include <ngx_http_kafka_topic.h>
 #include <ngx_http_kafka_client.h>
+#include <ngx_http_kafka_lookup.h>
 
 
 /* milliseconds */
@@ -17,32 +18,8 @@
 #define NGX_HTTP_KAFKA_TOPIC_CREATION  2000
 #define NGX_HTTP_KAFKA_TOPIC_TTL       1000
 
-/* names one client for look-ups is asked, and names one task asks for */
+/* names one client for look-ups is asked */
 #define NGX_HTTP_KAFKA_LOOKUP_NAMES    1000
-#define NGX_HTTP_KAFKA_LOOKUP_BATCH    100
-
-
-typedef struct {
-    ngx_http_kafka_topic_t      *topic;
-    const char                  *name;       /* the topic's own */
-    int32_t                      partitions;
-    rd_kafka_resp_err_t          err;
-    unsigned                     creation:1; /* give it time to appear */
-    unsigned                     answered:1;
-} ngx_http_kafka_lookup_name_t;
-
-
-struct ngx_http_kafka_lookup_s {
-    ngx_http_kafka_topics_t     *topics;
-    ngx_pool_t                  *pool;
-    const rd_kafka_conf_t       *conf;
-    rd_kafka_t                  *rk;
-    ngx_msec_t                   timeout;
-    ngx_uint_t                   nnames;
-    ngx_http_kafka_lookup_name_t names[NGX_HTTP_KAFKA_LOOKUP_BATCH];
-    char                         error[NGX_HTTP_KAFKA_CLIENT_ERROR];
-    unsigned                     slow:1;     /* it gave no answer in time */
-};
 
 
 static ngx_http_kafka_topic_t *ngx_http_kafka_topic_create(
@@ -55,18 +32,11 @@ static void ngx_http_kafka_topic_found(ngx_http_kafka_topics_t *topics,
     ngx_http_kafka_lookup_name_t *name);
 static void ngx_http_kafka_topics_sweep_timer(ngx_http_kafka_topics_t *topics);
 
-static void ngx_http_kafka_lookup_start(ngx_http_kafka_topics_t *topics);
-static ngx_thread_task_t *ngx_http_kafka_lookup_create(
-    ngx_http_kafka_topics_t *topics);
-static void ngx_http_kafka_lookup_add(ngx_http_kafka_lookup_t *lookup,
-    ngx_http_kafka_topic_t *topic);
-static void ngx_http_kafka_lookup_task(void *data, ngx_log_t *log);
-static ngx_int_t ngx_http_kafka_lookup_ask(ngx_http_kafka_lookup_t *lookup,
-    ngx_http_kafka_lookup_name_t *name);
-static void ngx_http_kafka_lookup_judge(ngx_http_kafka_lookup_name_t *name,
-    const rd_kafka_metadata_topic_t *topic);
-static void ngx_http_kafka_lookup_done(ngx_event_t *ev);
-static void ngx_http_kafka_lookup_retry(ngx_event_t *ev);
+static void ngx_http_kafka_topics_ask(ngx_http_kafka_topics_t *topics);
+static ngx_uint_t ngx_http_kafka_topic_in_creation(
+    ngx_http_kafka_topics_t *topics, ngx_http_kafka_topic_t *topic);
+static void ngx_http_kafka_topics_answered(ngx_event_t *ev);
+static void ngx_http_kafka_topics_retry(ngx_event_t *ev);
 static void ngx_http_kafka_topics_sweep(ngx_event_t *ev);
 
 
@@ -80,7 +50,7 @@ ngx_http_kafka_topics_init(ngx_http_kafka_topics_t *topics)
 
     topics->timeout = NGX_HTTP_KAFKA_LOOKUP_TIMEOUT;
 
-    topics->retry.handler = ngx_http_kafka_lookup_retry;
+    topics->retry.handler = ngx_http_kafka_topics_retry;
     topics->retry.data = topics;
     topics->retry.log = ngx_cycle->log;
     topics->retry.cancelable = 1;
@@ -188,7 +158,7 @@ ngx_http_kafka_topic_handle(ngx_http_kafka_topics_t *topics,
 
 
 void
-ngx_http_kafka_topic_doubt(ngx_http_kafka_topic_t *topic)
+ngx_http_kafka_topic_invalidate(ngx_http_kafka_topic_t *topic)
 {
     topic->known = 0;
 }
@@ -395,20 +365,19 @@ ngx_http_kafka_topics_sweep_timer(ngx_http_kafka_topics_t *topics)
 
 
 static void
-ngx_http_kafka_lookup_start(ngx_http_kafka_topics_t *topics)
+ngx_http_kafka_topics_ask(ngx_http_kafka_topics_t *topics)
 {
     ngx_queue_t              *q;
-    ngx_thread_task_t        *task;
     ngx_http_kafka_topic_t   *topic;
     ngx_http_kafka_lookup_t  *lookup;
 
-    task = ngx_http_kafka_lookup_create(topics);
-    if (task == NULL) {
+    lookup = ngx_http_kafka_lookup_create(topics->conf, topics->timeout,
+                                          ngx_http_kafka_topics_answered,
+                                          topics);
+    if (lookup == NULL) {
         ngx_add_timer(&topics->retry, NGX_HTTP_KAFKA_LOOKUP_RETRY);
         return;
     }
-
-    lookup = task->ctx;
 
     while (!ngx_queue_empty(&topics->wanted)
            && lookup->nnames < NGX_HTTP_KAFKA_LOOKUP_BATCH)
@@ -433,7 +402,9 @@ ngx_http_kafka_lookup_start(ngx_http_kafka_topics_t *topics)
             continue;
         }
 
-        ngx_http_kafka_lookup_add(lookup, topic);
+        ngx_http_kafka_lookup_add(lookup, topic,
+                                  ngx_http_kafka_topic_in_creation(topics,
+                                                                   topic));
     }
 
     if (lookup->nnames == 0) {
@@ -445,162 +416,25 @@ ngx_http_kafka_lookup_start(ngx_http_kafka_topics_t *topics)
     lookup->rk = topics->rk;
     topics->rk = NULL;
 
-    if (ngx_thread_task_post(topics->thread_pool, task) != NGX_OK) {
-        ngx_http_kafka_lookup_done(&task->event);
+    if (ngx_http_kafka_lookup_post(lookup, topics->thread_pool) != NGX_OK) {
+        ngx_http_kafka_topics_answered(&lookup->task->event);
     }
 }
 
 
-static ngx_thread_task_t *
-ngx_http_kafka_lookup_create(ngx_http_kafka_topics_t *topics)
-{
-    ngx_pool_t               *pool;
-    ngx_thread_task_t        *task;
-    ngx_http_kafka_lookup_t  *lookup;
+/* brokers may need a moment to make it: it is not absent yet */
 
-    pool = ngx_create_pool(ngx_pagesize, ngx_cycle->log);
-    if (pool == NULL) {
-        return NULL;
-    }
-
-    task = ngx_thread_task_alloc(pool, sizeof(ngx_http_kafka_lookup_t));
-    if (task == NULL) {
-        ngx_destroy_pool(pool);
-        return NULL;
-    }
-
-    lookup = task->ctx;
-    lookup->topics = topics;
-    lookup->pool = pool;
-    lookup->conf = topics->conf;
-    lookup->timeout = topics->timeout;
-
-    task->handler = ngx_http_kafka_lookup_task;
-    task->event.handler = ngx_http_kafka_lookup_done;
-    task->event.data = lookup;
-    task->event.log = ngx_cycle->log;
-
-    return task;
-}
-
-
-static void
-ngx_http_kafka_lookup_add(ngx_http_kafka_lookup_t *lookup,
+static ngx_uint_t
+ngx_http_kafka_topic_in_creation(ngx_http_kafka_topics_t *topics,
     ngx_http_kafka_topic_t *topic)
 {
-    ngx_http_kafka_lookup_name_t  *name;
-
-    name = &lookup->names[lookup->nnames++];
-
-    name->topic = topic;
-    name->name = (char *) topic->sn.str.data;
-    name->creation = lookup->topics->auto_create
-                     && ngx_current_msec - topic->since
-                        < NGX_HTTP_KAFKA_TOPIC_CREATION;
-}
-
-
-/* in a thread of the pool, which alone has the look-up until it is done */
-
-static void
-ngx_http_kafka_lookup_task(void *data, ngx_log_t *log)
-{
-    ngx_http_kafka_lookup_t  *lookup = data;
-
-    ngx_uint_t  i;
-
-    if (lookup->rk == NULL) {
-        lookup->rk = ngx_http_kafka_client_new_quiet(lookup->conf,
-                                                     lookup->error);
-
-        if (lookup->rk == NULL) {
-            ngx_log_error(NGX_LOG_ERR, log, 0,
-                          "kafka: no client to look topics up: %s",
-                          lookup->error);
-            return;
-        }
-    }
-
-    for (i = 0; i < lookup->nnames; i++) {
-        if (ngx_http_kafka_lookup_ask(lookup, &lookup->names[i]) != NGX_OK) {
-            return;
-        }
-    }
-}
-
-
-/* NGX_ERROR: no broker answers, the other names need not be tried */
-
-static ngx_int_t
-ngx_http_kafka_lookup_ask(ngx_http_kafka_lookup_t *lookup,
-    ngx_http_kafka_lookup_name_t *name)
-{
-    rd_kafka_topic_t                *rkt;
-    rd_kafka_resp_err_t              err;
-    const struct rd_kafka_metadata  *metadata;
-
-    rkt = rd_kafka_topic_new(lookup->rk, name->name, NULL);
-
-    if (rkt == NULL) {
-        name->err = rd_kafka_last_error();
-        name->answered = 1;
-        return NGX_OK;
-    }
-
-    err = rd_kafka_metadata(lookup->rk, 0, rkt, &metadata,
-                            (int) lookup->timeout);
-
-    rd_kafka_topic_destroy(rkt);
-
-    lookup->slow = (err == RD_KAFKA_RESP_ERR__TIMED_OUT);
-
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return NGX_ERROR;
-    }
-
-    if (metadata->topic_cnt == 1) {
-        ngx_http_kafka_lookup_judge(name, &metadata->topics[0]);
-    }
-
-    rd_kafka_metadata_destroy(metadata);
-
-    return NGX_OK;
-}
-
-
-/* an answer that may be another one soon is none: the name is asked again */
-
-static void
-ngx_http_kafka_lookup_judge(ngx_http_kafka_lookup_name_t *name,
-    const rd_kafka_metadata_topic_t *topic)
-{
-    switch (topic->err) {
-
-    case RD_KAFKA_RESP_ERR_NO_ERROR:
-        name->partitions = topic->partition_cnt;
-        break;
-
-    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
-        return;
-
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-        if (name->creation) {
-            return;
-        }
-
-        break;
-
-    default:
-        break;
-    }
-
-    name->err = topic->err;
-    name->answered = 1;
+    return topics->auto_create
+           && ngx_current_msec - topic->since < NGX_HTTP_KAFKA_TOPIC_CREATION;
 }
 
 
 static void
-ngx_http_kafka_lookup_done(ngx_event_t *ev)
+ngx_http_kafka_topics_answered(ngx_event_t *ev)
 {
     ngx_uint_t                     i, unanswered;
     ngx_http_kafka_topics_t       *topics;
@@ -608,7 +442,7 @@ ngx_http_kafka_lookup_done(ngx_event_t *ev)
     ngx_http_kafka_lookup_name_t  *name;
 
     lookup = ev->data;
-    topics = lookup->topics;
+    topics = lookup->data;
 
     topics->lookup = NULL;
     topics->rk = lookup->rk;
@@ -657,14 +491,14 @@ ngx_http_kafka_lookup_done(ngx_event_t *ev)
 
 
 static void
-ngx_http_kafka_lookup_retry(ngx_event_t *ev)
+ngx_http_kafka_topics_retry(ngx_event_t *ev)
 {
     ngx_http_kafka_topics_t  *topics;
 
     topics = ev->data;
 
     if (topics->lookup == NULL && !ngx_queue_empty(&topics->wanted)) {
-        ngx_http_kafka_lookup_start(topics);
+        ngx_http_kafka_topics_ask(topics);
     }
 }
 

@@ -96,8 +96,8 @@ rd_kafka_topic_t *ngx_http_kafka_topic_handle(
     ngx_http_kafka_topics_t *topics, ngx_http_kafka_topic_t *topic,
     rd_kafka_t *rk);
 
-/* the broker denied it: the next request looks it up anew */
-void ngx_http_kafka_topic_doubt(ngx_http_kafka_topic_t *topic);
+/* the broker denied it: the next request looks it up again */
+void ngx_http_kafka_topic_invalidate(ngx_http_kafka_topic_t *topic);
 
 /* gives back all handles, before the producing client is destroyed */
 void ngx_http_kafka_topics_release(ngx_http_kafka_topics_t *topics);

@@ -468,7 +468,7 @@ ngx_http_kafka_prometheus_broker(ngx_http_kafka_writer_t *out,
 
     /* it left the cluster, or no statistics came since the workers began */
 
-    if (metric->kind == NGX_HTTP_KAFKA_PROMETHEUS_UP && broker->told == 0) {
+    if (metric->kind == NGX_HTTP_KAFKA_PROMETHEUS_UP && broker->known == 0) {
         return;
     }
 

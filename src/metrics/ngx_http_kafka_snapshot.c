@@ -223,7 +223,7 @@ ngx_http_kafka_snapshot_brokers(ngx_http_kafka_metrics_broker_t *broker,
             continue;
         }
 
-        sum[i].told++;
+        sum[i].known++;
         sum[i].states[state]++;
 
         if (ngx_http_kafka_stats_is_up(state)) {

@@ -19,7 +19,7 @@
 typedef struct {
     ngx_str_t                         name;
     int64_t                           id;      /* negative: not known yet */
-    uint64_t                          told;    /* workers that know it */
+    uint64_t                          known;   /* to so many workers */
     uint64_t                          up;      /* those with a connection */
     uint64_t                          sum[NGX_HTTP_KAFKA_STATS_SUMS];
     uint64_t                          average; /* of workers' averages */
