@@ -337,12 +337,10 @@ ngx_http_kafka_body_fed(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->status = NGX_HTTP_BAD_REQUEST;
-
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "kafka: client sent an invalid body: %V", &ctx->text);
 
-    return NGX_HTTP_BAD_REQUEST;
+    return ctx->status;
 }
 
 

@@ -28,8 +28,8 @@ typedef struct {
     ngx_str_t    name;
 
     /*
-     * Reads the request's line and header: sets ctx->protocol_data as it likes,
-     * and ctx->topic if there is one for all records.  NGX_OK: the body is to
+     * Reads the request's line and header, into ctx->protocol_data, and sets
+     * ctx->topic if there is one for all records.  NGX_OK: the body is to
      * be read; NGX_DONE: there is none to read; or an HTTP status, after
      * ngx_http_kafka_refuse().
      */
@@ -43,8 +43,8 @@ typedef struct {
 
     /*
      * A piece of the body, decoded, which is not kept; and its end.  NGX_OK,
-     * NGX_ERROR when memory is out, or NGX_DECLINED: the body is refused, and
-     * ctx->text says why.
+     * NGX_ERROR when memory is out, or NGX_DECLINED: the body is refused, with
+     * ctx->status and ctx->text.
      */
     ngx_int_t  (*feed)(ngx_http_kafka_ctx_t *ctx, u_char *data, size_t len);
     ngx_int_t  (*end)(ngx_http_kafka_ctx_t *ctx);
@@ -77,6 +77,7 @@ typedef struct {
     ngx_int_t  (*topic)(ngx_http_request_t *r, ngx_str_t *topic);
 
     ngx_str_t    type;     /* the answers' Content-Type */
+    size_t       size;     /* bytes of ctx->protocol_data, zeroed */
 } ngx_http_kafka_protocol_t;
 
 

@@ -52,7 +52,8 @@ const ngx_http_kafka_protocol_t  ngx_http_kafka_protocol_json = {
     ngx_http_kafka_protocol_json_refused,
     ngx_http_kafka_response_error,
     ngx_http_kafka_protocol_json_topic,
-    ngx_string("application/json")
+    ngx_string("application/json"),
+    sizeof(ngx_http_kafka_protocol_json_t)
 };
 
 
@@ -64,12 +65,7 @@ ngx_http_kafka_protocol_json_begin(ngx_http_request_t *r,
     ngx_http_core_loc_conf_t        *clcf;
     ngx_http_kafka_protocol_json_t  *json;
 
-    json = ngx_pcalloc(r->pool, sizeof(ngx_http_kafka_protocol_json_t));
-    if (json == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ctx->protocol_data = json;
+    json = ctx->protocol_data;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
@@ -228,6 +224,7 @@ ngx_http_kafka_protocol_json_fed(ngx_http_kafka_ctx_t *ctx, ngx_int_t rc)
 
     if (rc == NGX_DECLINED) {
         json = ctx->protocol_data;
+        ctx->status = NGX_HTTP_BAD_REQUEST;
         ctx->text = *ngx_http_kafka_messages_error(json->messages);
     }
 

@@ -52,17 +52,22 @@ ngx_http_kafka_request_handler(ngx_http_request_t *r)
 static ngx_http_kafka_ctx_t *
 ngx_http_kafka_request_create(ngx_http_request_t *r)
 {
+    size_t                      size;
     ngx_pool_cleanup_t         *cln;
     ngx_http_kafka_ctx_t       *ctx;
     ngx_http_kafka_loc_conf_t  *klcf;
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_kafka_ctx_t));
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
+
+    size = sizeof(ngx_http_kafka_ctx_t) + klcf->protocol->size;
+
+    cln = ngx_pool_cleanup_add(r->pool, size);
     if (cln == NULL) {
         return NULL;
     }
 
     ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_kafka_ctx_t));
+    ngx_memzero(ctx, size);
 
     /* it outlives the connection, and with it its log */
 
@@ -78,9 +83,9 @@ ngx_http_kafka_request_create(ngx_http_request_t *r)
     ctx->request = r;
     ctx->start = ngx_current_msec;
 
-    klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
     ctx->producer = klcf->producer;
     ctx->protocol = klcf->protocol;
+    ctx->protocol_data = ctx + 1;
 
     ngx_http_set_ctx(r, ctx, ngx_http_kafka_module);
 
