@@ -48,20 +48,6 @@ ngx_http_kafka_dispatch_event(ngx_event_t *ev, ngx_event_handler_pt handler,
 
 
 void
-ngx_http_kafka_dispatch_post(ngx_http_kafka_dispatch_t *dispatch)
-{
-    ngx_post_event(&dispatch->submit, &ngx_posted_events);
-}
-
-
-void
-ngx_http_kafka_dispatch_post_next(ngx_http_kafka_dispatch_t *dispatch)
-{
-    ngx_post_event(&dispatch->submit, &ngx_posted_next_events);
-}
-
-
-void
 ngx_http_kafka_dispatch_add(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_batch_t *batch)
 {

@@ -48,10 +48,6 @@ typedef struct {
 void ngx_http_kafka_dispatch_init(ngx_http_kafka_dispatch_t *dispatch,
     ngx_event_handler_pt handler, void *data);
 
-/* calls the handler soon: in this turn of the event loop, or in the next one */
-void ngx_http_kafka_dispatch_post(ngx_http_kafka_dispatch_t *dispatch);
-void ngx_http_kafka_dispatch_post_next(ngx_http_kafka_dispatch_t *dispatch);
-
 /* the batch is to be handed over, after all others */
 void ngx_http_kafka_dispatch_add(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_batch_t *batch);
@@ -74,6 +70,22 @@ void ngx_http_kafka_dispatch_done(ngx_http_kafka_dispatch_t *dispatch);
 
 /* calls no handler any longer */
 void ngx_http_kafka_dispatch_close(ngx_http_kafka_dispatch_t *dispatch);
+
+
+/* calls the handler soon: in this turn of the event loop, or in the next one */
+
+static ngx_inline void
+ngx_http_kafka_dispatch_post(ngx_http_kafka_dispatch_t *dispatch)
+{
+    ngx_post_event(&dispatch->submit, &ngx_posted_events);
+}
+
+
+static ngx_inline void
+ngx_http_kafka_dispatch_post_next(ngx_http_kafka_dispatch_t *dispatch)
+{
+    ngx_post_event(&dispatch->submit, &ngx_posted_next_events);
+}
 
 
 /* a record is with a client */

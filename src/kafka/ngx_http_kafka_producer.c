@@ -391,7 +391,9 @@ ngx_http_kafka_producer_submit_handler(ngx_event_t *ev)
         return;
     }
 
-    ngx_http_kafka_submit_retries(producer);
+    if (producer->retry.first) {
+        ngx_http_kafka_submit_retries(producer);
+    }
 
     if (producer->dispatch.nunsent == 0
         || (!producer->closing

@@ -50,13 +50,6 @@ ngx_http_kafka_replace_init(ngx_http_kafka_replace_t *replace,
 }
 
 
-ngx_uint_t
-ngx_http_kafka_replace_holds(ngx_http_kafka_replace_t *replace)
-{
-    return replace->draining || replace->seq_gap.timer_set;
-}
-
-
 void
 ngx_http_kafka_replace_reported(ngx_http_kafka_replace_t *replace,
     const rd_kafka_message_t *msg, ngx_uint_t pending)

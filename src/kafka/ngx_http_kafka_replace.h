@@ -42,9 +42,6 @@ typedef struct {
 void ngx_http_kafka_replace_init(ngx_http_kafka_replace_t *replace,
     ngx_http_kafka_clients_t *clients);
 
-/* 1 while the client is to get no more records */
-ngx_uint_t ngx_http_kafka_replace_holds(ngx_http_kafka_replace_t *replace);
-
 /* fatal is the error that has ended the client, if any: what callers hear */
 void ngx_http_kafka_replace_start(ngx_http_kafka_replace_t *replace,
     rd_kafka_resp_err_t fatal);
@@ -67,6 +64,15 @@ ngx_uint_t ngx_http_kafka_replace_refused(ngx_http_kafka_replace_t *replace);
 
 /* the process exits: nothing is replaced from here on */
 void ngx_http_kafka_replace_close(ngx_http_kafka_replace_t *replace);
+
+
+/* 1 while the client is to get no more records */
+
+static ngx_inline ngx_uint_t
+ngx_http_kafka_replace_holds(ngx_http_kafka_replace_t *replace)
+{
+    return replace->draining || replace->seq_gap.timer_set;
+}
 
 
 #endif /* _NGX_HTTP_KAFKA_REPLACE_H_INCLUDED_ */
