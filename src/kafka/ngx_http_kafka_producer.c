@@ -558,7 +558,9 @@ ngx_http_kafka_producer_health(ngx_http_kafka_producer_t *producer,
         return NGX_ABORT;
     }
 
-    if (rc == NGX_ERROR) {
+    /* another attempt may be on its way */
+
+    if (rc == NGX_ERROR || producer->clients.failed) {
         return NGX_ERROR;
     }
 

@@ -20,6 +20,7 @@ from life import Waiting
 LOCATIONS = '''
         location /produce { kafka_produce main; }
         location /status { kafka_status; }
+        location /health { kafka_health main; }
         location /static { return 200 static; }'''
 
 REPLACED = 'its client is replaced'
@@ -126,15 +127,29 @@ class Replace(kafkatest.TestCase):
         self.set('fail')
         self.end_client(server)
 
+        wait_for(lambda: 'could not be made' in server.log(),
+                 what='the first try')
+
         for _ in range(3):
             answer = server.get('/produce/t/no', timeout=10)
             self.assertEqual(answer.status, 503, answer)
+            answer = server.get('/health')
+            self.assertEqual(answer.status, 503, answer)
+            self.assertIn('could not be made', answer.json['reason'])
             wait_for(lambda: server.log().count('could not be made') > 1, 5,
                      'another try')
+
+        # also while the next attempt is made
+
+        self.set('hold')
+        self.held()
+        self.assertIn('could not be made', server.get('/health').json['reason'])
+        self.let_go('hold')
 
         self.let_go('fail')
         wait_for(lambda: server.get('/produce/t/m').status == 200, 5,
                  'there is a client')
+        wait_for(lambda: server.get('/health').status == 200, 5, 'health')
         self.assertEqual(self.values(), ['warm', 'm'])
 
     def test_the_isolated_client_cannot_be_made(self):
