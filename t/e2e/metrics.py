@@ -637,14 +637,22 @@ class Metrics(kafkatest.TestCase):
     def test_health_of_a_broker_that_hangs(self):
         """librdkafka takes it for one that is up, for a minute."""
 
-        server = self.serve('message.timeout.ms 2000')
+        server = self.serve('message.timeout.ms 2000',
+                            'topic.metadata.refresh.interval.ms 500',
+                            'statistics.interval.ms 200')
         self.assertEqual(server.get('/produce/metrics/m').status, 200)
         wait_for(lambda: self.healthy(server), 3, 'it is up')
 
+        def states():
+            main = server.get('/status').json['producers']['main']
+            return [b['states'] for b in main['brokers'] if b['id'] > 0]
+
+        # a request for metadata, which librdkafka waits a minute for
+
         os.kill(self.broker.process.pid, signal.SIGSTOP)
         try:
-            self.assertEqual(server.get('/produce/metrics/m').status, 504)
             wait_for(lambda: not self.healthy(server), 15, 'it is down')
+            self.assertEqual(states(), [{'HANGS': 1}])
         finally:
             os.kill(self.broker.process.pid, signal.SIGCONT)
 
