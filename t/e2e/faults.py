@@ -760,9 +760,14 @@ class Brokers(MockCase):
         time.sleep(0.4)
         load.stop()
 
-        self.assertEqual(load.answers, {200: load.sent})
-        self.assertEqual(sorted(map(int, self.values('moving'))),
-                         list(range(load.sent)))
+        # librdkafka may only infer that the new leader has some of them
+
+        self.assertLessEqual(set(load.answers), {200, 504}, load.answers)
+        self.assertLessEqual(set(load.codes), {'_NO_OFFSET'}, load.codes)
+        values = sorted(map(int, self.values('moving')))
+        self.assertEqual(values, sorted(set(values)))
+        self.assertLessEqual(load.acknowledged, set(values))
+        self.assertGreater(len(load.acknowledged), 0.9 * load.sent)
 
     def test_no_leader_for_a_while(self):
         self.broker.command('topic lost 1')

@@ -394,6 +394,7 @@ class Load:
         self.sent = 0
         self.answers = collections.Counter()
         self.acknowledged = set()
+        self.codes = collections.Counter()      # of those that are not
         self.lock = threading.Lock()
         self.threads = [threading.Thread(target=self.run)
                         for _ in range(clients)]
@@ -405,13 +406,18 @@ class Load:
             with self.lock:
                 number = self.sent
                 self.sent += 1
+            code = None
             try:
-                status = self.server.get(
-                    f'/produce/{self.topic}/{number}').status
+                answer = self.server.get(f'/produce/{self.topic}/{number}')
+                status = answer.status
+                if status != 200 and 'results' in answer.json:
+                    code = answer.json['results'][0]['code']
             except (OSError, http.client.HTTPException) as e:
                 status = repr(e)
             with self.lock:
                 self.answers[status] += 1
+                if code:
+                    self.codes[code] += 1
                 if status == 200:
                     self.acknowledged.add(number)
 
