@@ -41,7 +41,7 @@ class Turns(kafkatest.TestCase):
                                           for value in values])
 
     def test_several_turns(self):
-        """A smaller batch that comes with it is not in the middle of it."""
+        """All are acknowledged, in their order."""
 
         server = self.serve()
         values = [str(i) for i in range(2 * TURN + 500)]
@@ -52,7 +52,7 @@ class Turns(kafkatest.TestCase):
         self.assertEqual(self.values(), values)
 
     def test_several_turns_of_retries(self):
-        """Each record is tried alone, and has its own outcome."""
+        """Each record is tried alone, and all are there, once."""
 
         server = self.serve()
         self.assertEqual(self.post(server, ['warm']).status, 200)
