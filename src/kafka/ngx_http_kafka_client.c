@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_client.h>
+#include <ngx_http_kafka_task.h>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -376,34 +377,20 @@ ngx_http_kafka_client_free(rd_kafka_t *rk)
 void
 ngx_http_kafka_client_destroy_later(ngx_thread_pool_t *tp, rd_kafka_t *rk)
 {
-    ngx_pool_t         *pool;
     ngx_thread_task_t  *task;
 
-    pool = ngx_create_pool(NGX_MIN_POOL_SIZE + 512, ngx_cycle->log);
-    if (pool == NULL) {
-        goto failed;
+    task = ngx_http_kafka_task_create(0, ngx_http_kafka_client_destroy_task,
+                                      ngx_http_kafka_client_destroyed);
+
+    if (task) {
+        task->ctx = rk;
+
+        if (ngx_thread_task_post(tp, task) == NGX_OK) {
+            return;
+        }
+
+        ngx_free(task);
     }
-
-    task = ngx_thread_task_alloc(pool, 0);
-    if (task == NULL) {
-        ngx_destroy_pool(pool);
-        goto failed;
-    }
-
-    task->ctx = rk;
-    task->handler = ngx_http_kafka_client_destroy_task;
-    task->event.handler = ngx_http_kafka_client_destroyed;
-    task->event.data = pool;
-    task->event.log = ngx_cycle->log;
-
-    if (ngx_thread_task_post(tp, task) != NGX_OK) {
-        ngx_destroy_pool(pool);
-        goto failed;
-    }
-
-    return;
-
-failed:
 
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                   "kafka: no thread could be had to destroy a client: "
@@ -429,7 +416,7 @@ ngx_http_kafka_client_destroy_task(void *data, ngx_log_t *log)
 static void
 ngx_http_kafka_client_destroyed(ngx_event_t *ev)
 {
-    ngx_destroy_pool(ev->data);
+    ngx_free(ev->data);
 }
 
 

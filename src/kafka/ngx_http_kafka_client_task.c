@@ -6,10 +6,11 @@
 
 #include <ngx_http_kafka_client_task.h>
 #include <ngx_http_kafka_client.h>
+#include <ngx_http_kafka_task.h>
 
 
 struct ngx_http_kafka_client_task_s {
-    ngx_pool_t                     *pool;
+    ngx_thread_task_t              *task;      /* has this as its ctx */
     rd_kafka_conf_t                *conf;
     rd_kafka_t                     *rk;
     ngx_http_kafka_client_made_pt   handler;
@@ -28,31 +29,21 @@ ngx_http_kafka_client_task_start(ngx_thread_pool_t *tp,
     const rd_kafka_conf_t *conf, ngx_http_kafka_client_made_pt handler,
     void *data)
 {
-    ngx_pool_t                    *pool;
     ngx_thread_task_t             *task;
     ngx_http_kafka_client_task_t  *ct;
 
-    pool = ngx_create_pool(1024, ngx_cycle->log);
-    if (pool == NULL) {
-        return NULL;
-    }
-
-    task = ngx_thread_task_alloc(pool, sizeof(ngx_http_kafka_client_task_t));
+    task = ngx_http_kafka_task_create(sizeof(ngx_http_kafka_client_task_t),
+                                      ngx_http_kafka_client_task_run,
+                                      ngx_http_kafka_client_task_done);
     if (task == NULL) {
-        ngx_destroy_pool(pool);
         return NULL;
     }
 
     ct = task->ctx;
-    ct->pool = pool;
+    ct->task = task;
     ct->handler = handler;
     ct->data = data;
     ct->conf = rd_kafka_conf_dup(conf);
-
-    task->handler = ngx_http_kafka_client_task_run;
-    task->event.handler = ngx_http_kafka_client_task_done;
-    task->event.data = ct;
-    task->event.log = ngx_cycle->log;
 
     if (ngx_thread_task_post(tp, task) != NGX_OK) {
         ngx_http_kafka_client_task_free(ct);
@@ -79,9 +70,11 @@ ngx_http_kafka_client_task_run(void *data, ngx_log_t *log)
 static void
 ngx_http_kafka_client_task_done(ngx_event_t *ev)
 {
+    ngx_thread_task_t             *task;
     ngx_http_kafka_client_task_t  *ct;
 
-    ct = ev->data;
+    task = ev->data;
+    ct = task->ctx;
 
     ct->handler(ct->data, ct->rk, ct->errstr);
 
@@ -106,5 +99,5 @@ static void
 ngx_http_kafka_client_task_free(ngx_http_kafka_client_task_t *ct)
 {
     rd_kafka_conf_destroy(ct->conf);
-    ngx_destroy_pool(ct->pool);
+    ngx_free(ct->task);
 }

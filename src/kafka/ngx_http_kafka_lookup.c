@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_lookup.h>
+#include <ngx_http_kafka_task.h>
 
 
 static void ngx_http_kafka_lookup_task(void *data, ngx_log_t *log);
@@ -18,32 +19,20 @@ ngx_http_kafka_lookup_t *
 ngx_http_kafka_lookup_create(const rd_kafka_conf_t *conf, ngx_msec_t timeout,
     ngx_event_handler_pt handler, void *data)
 {
-    ngx_pool_t               *pool;
     ngx_thread_task_t        *task;
     ngx_http_kafka_lookup_t  *lookup;
 
-    pool = ngx_create_pool(ngx_pagesize, ngx_cycle->log);
-    if (pool == NULL) {
-        return NULL;
-    }
-
-    task = ngx_thread_task_alloc(pool, sizeof(ngx_http_kafka_lookup_t));
+    task = ngx_http_kafka_task_create(sizeof(ngx_http_kafka_lookup_t),
+                                      ngx_http_kafka_lookup_task, handler);
     if (task == NULL) {
-        ngx_destroy_pool(pool);
         return NULL;
     }
 
     lookup = task->ctx;
     lookup->data = data;
     lookup->task = task;
-    lookup->pool = pool;
     lookup->conf = conf;
     lookup->timeout = timeout;
-
-    task->handler = ngx_http_kafka_lookup_task;
-    task->event.handler = handler;
-    task->event.data = lookup;
-    task->event.log = ngx_cycle->log;
 
     return lookup;
 }

@@ -37,8 +37,7 @@ typedef struct {
 
 struct ngx_http_kafka_lookup_s {
     void                        *data;       /* of the event's handler */
-    ngx_thread_task_t           *task;
-    ngx_pool_t                  *pool;
+    ngx_thread_task_t           *task;       /* has this as its ctx */
     const rd_kafka_conf_t       *conf;
     rd_kafka_t                  *rk;
     ngx_msec_t                   timeout;
@@ -52,8 +51,8 @@ struct ngx_http_kafka_lookup_s {
 /*
  * A look-up without names; NULL when memory is out.  conf is the client's, and
  * timeout that of a question, in milliseconds.  The handler is called in the
- * event loop, with an event whose data is the look-up, and destroys its pool.
- * Event loop.
+ * event loop, with an event whose data is the task, and frees the task.  Event
+ * loop.
  */
 ngx_http_kafka_lookup_t *ngx_http_kafka_lookup_create(
     const rd_kafka_conf_t *conf, ngx_msec_t timeout,

@@ -243,7 +243,7 @@ ngx_http_kafka_topics_close(ngx_http_kafka_topics_t *topics,
 
     if (topics->lookup) {
         rk = topics->lookup->rk;
-        ngx_destroy_pool(topics->lookup->pool);
+        ngx_free(topics->lookup->task);
         topics->lookup = NULL;
     }
 
@@ -408,7 +408,7 @@ ngx_http_kafka_topics_ask(ngx_http_kafka_topics_t *topics)
     }
 
     if (lookup->nnames == 0) {
-        ngx_destroy_pool(lookup->pool);
+        ngx_free(lookup->task);
         return;
     }
 
@@ -437,11 +437,13 @@ static void
 ngx_http_kafka_topics_answered(ngx_event_t *ev)
 {
     ngx_uint_t                     i, unanswered;
+    ngx_thread_task_t             *task;
     ngx_http_kafka_topics_t       *topics;
     ngx_http_kafka_lookup_t       *lookup;
     ngx_http_kafka_lookup_name_t  *name;
 
-    lookup = ev->data;
+    task = ev->data;
+    lookup = task->ctx;
     topics = lookup->data;
 
     topics->lookup = NULL;
@@ -475,7 +477,7 @@ ngx_http_kafka_topics_answered(ngx_event_t *ev)
         }
     }
 
-    ngx_destroy_pool(lookup->pool);
+    ngx_free(lookup->task);
 
     if (unanswered) {
         ngx_add_timer(&topics->retry,
