@@ -8,10 +8,10 @@
 #include <ngx_http_kafka_resolve.h>
 
 
+static void ngx_http_kafka_settle_invalidate(ngx_http_kafka_record_t *record,
+    rd_kafka_resp_err_t err);
 static void ngx_http_kafka_settle_answer(ngx_http_kafka_batch_t *batch);
 
-
-/* one of the batch's records, of those that are pending, has its outcome */
 
 void
 ngx_http_kafka_settle_record(ngx_http_kafka_batch_t *batch)
@@ -42,24 +42,24 @@ ngx_http_kafka_settle_failed(ngx_http_kafka_producer_t *producer,
 }
 
 
-/* a record that was never with the client */
-
 void
 ngx_http_kafka_settle_dropped(ngx_http_kafka_producer_t *producer,
-    ngx_http_kafka_record_t *record)
+    ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err)
 {
     ngx_http_kafka_topic_t  *topic;
 
+    ngx_http_kafka_record_fail(record, err, RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+    ngx_http_kafka_settle_invalidate(record, err);
     topic = record->target->topic;
 
-    ngx_http_kafka_metrics_dropped(&producer->metrics, record->err,
-                                   &topic->slot, &topic->sn.str);
+    ngx_http_kafka_metrics_dropped(&producer->metrics, err, &topic->slot,
+                                   &topic->sn.str);
 }
 
 
 /* the topic may be gone: the next request looks it up */
 
-void
+static void
 ngx_http_kafka_settle_invalidate(ngx_http_kafka_record_t *record,
     rd_kafka_resp_err_t err)
 {
@@ -116,11 +116,6 @@ ngx_http_kafka_settle_answer(ngx_http_kafka_batch_t *batch)
 }
 
 
-/*
- * Ends the wait: what is not yet with the client will never be and fails with
- * err; what is with it keeps the batch until its report.
- */
-
 void
 ngx_http_kafka_settle_give_up(ngx_http_kafka_batch_t *batch,
     rd_kafka_resp_err_t err)
@@ -147,9 +142,7 @@ ngx_http_kafka_settle_give_up(ngx_http_kafka_batch_t *batch,
     }
 
     for (record = batch->unsent; record; record = record->next) {
-        ngx_http_kafka_record_fail(record, err,
-                                   RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
-        ngx_http_kafka_settle_dropped(producer, record);
+        ngx_http_kafka_settle_dropped(producer, record, err);
     }
 
     batch->unsent = NULL;

@@ -24,13 +24,9 @@ void ngx_http_kafka_settle_failed(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err,
     rd_kafka_msg_status_t persisted);
 
-/* counts a record that failed before it was with the client */
+/* the same for one that was never with the client, and is not pending */
 void ngx_http_kafka_settle_dropped(ngx_http_kafka_producer_t *producer,
-    ngx_http_kafka_record_t *record);
-
-/* after such an error the topic may be gone: the next request looks it up */
-void ngx_http_kafka_settle_invalidate(ngx_http_kafka_record_t *record,
-    rd_kafka_resp_err_t err);
+    ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err);
 
 /* all of the batch's records have one: calls its handler, and lets it go */
 void ngx_http_kafka_settle_batch(ngx_http_kafka_batch_t *batch);

@@ -101,10 +101,7 @@ ngx_http_kafka_submit_batch(ngx_http_kafka_producer_t *producer,
         batch->unsent = record->next;
 
         if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            ngx_http_kafka_record_fail(record, err,
-                                       RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
-            ngx_http_kafka_settle_invalidate(record, err);
-            ngx_http_kafka_settle_dropped(producer, record);
+            ngx_http_kafka_settle_dropped(producer, record, err);
             continue;
         }
 
