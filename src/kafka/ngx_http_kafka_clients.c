@@ -107,11 +107,13 @@ ngx_http_kafka_clients_made(ngx_http_kafka_clients_t *clients, rd_kafka_t *rk,
                       &clients->conf->name, errstr);
 
         clients->failed = ngx_max(ngx_current_msec, 1);
+        clients->failures++;
         return NGX_ERROR;
     }
 
     clients->rk = rk;
     clients->failed = 0;
+    clients->failures = 0;
     clients->opened = ngx_current_msec;
     clients->served = 0;
 
@@ -147,10 +149,6 @@ ngx_http_kafka_clients_confs(ngx_http_kafka_clients_t *clients, char *errstr)
 {
     rd_kafka_conf_t  *properties;
     const char       *mock[] = { "test.mock.num.brokers", "security.protocol" };
-
-    if (clients->rk_conf) {
-        return NGX_OK;
-    }
 
     properties = clients->conf->properties;
 

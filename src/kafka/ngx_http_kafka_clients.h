@@ -58,6 +58,7 @@ typedef struct {
 
     ngx_msec_t                   opened;     /* when the last rk was made */
     ngx_msec_t                   failed;     /* when it could not be, or 0 */
+    ngx_uint_t                   failures;   /* of attempts, in a row */
     unsigned                     served:1;   /* rk has delivered records */
     unsigned                     isolated_failed:1;  /* the last attempt */
 } ngx_http_kafka_clients_t;

@@ -49,7 +49,6 @@ static ngx_uint_t ngx_http_kafka_producer_crowded(
     ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer);
 
-
 static void ngx_http_kafka_producer_abort(void *data);
 static void ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
     ngx_msec_t until);
@@ -112,10 +111,6 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
     rc = ngx_http_kafka_clients_open(clients);
 
     producer->topics.conf = clients->aux_conf;
-
-    if (rc == NGX_ERROR) {
-        producer->failed++;
-    }
 
     return rc;
 }
@@ -330,13 +325,12 @@ ngx_http_kafka_producer_opened(void *data, ngx_int_t rc)
     ngx_http_kafka_producer_t *producer = data;
 
     if (rc == NGX_OK) {
-        producer->failed = 0;
         ngx_http_kafka_metrics_rebuilt(&producer->metrics);
         ngx_http_kafka_dispatch_post(&producer->dispatch);
         return;
     }
 
-    if (producer->failed++) {
+    if (producer->clients.failures > 1) {
         ngx_http_kafka_producer_give_up_unsent(producer,
                                          RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE);
     }

@@ -52,7 +52,6 @@ typedef struct {
 
     ngx_queue_t                     batches;    /* all that are not done */
     ngx_event_t                     reopen;     /* where there is no client */
-    ngx_uint_t                      failed;     /* attempts to have one */
 } ngx_http_kafka_producer_t;
 
 
