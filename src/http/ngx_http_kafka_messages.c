@@ -231,16 +231,10 @@ ngx_http_kafka_messages_copy(ngx_http_kafka_messages_t *ps, ngx_str_t *dst,
         return ngx_http_kafka_reader_take(&ps->reader, ps->batch->pool, dst);
     }
 
-    dst->data = ngx_pnalloc(ps->batch->pool, ngx_max(len, 1));
-    if (dst->data == NULL) {
+    if (ngx_http_kafka_batch_copy(ps->batch, dst, data, len) != NGX_OK) {
         ps->reader.nomem = 1;
         return NGX_ERROR;
     }
-
-    ngx_memcpy(dst->data, data, len);
-    dst->len = len;
-
-    ngx_http_kafka_batch_hold(ps->batch, len);
 
     return NGX_OK;
 }
@@ -618,13 +612,11 @@ ngx_http_kafka_messages_new_message(ngx_http_kafka_messages_t *ps)
 {
     ngx_http_kafka_record_t  *record;
 
-    record = ngx_pcalloc(ps->batch->pool, sizeof(ngx_http_kafka_record_t));
+    record = ngx_http_kafka_batch_record(ps->batch);
     if (record == NULL) {
         ps->reader.nomem = 1;
         return NGX_ERROR;
     }
-
-    record->partition = RD_KAFKA_PARTITION_UA;
 
     ps->record = record;
     ps->bad = 0;
@@ -688,6 +680,7 @@ ngx_http_kafka_messages_bad_field(ngx_http_kafka_messages_t *ps,
 static ngx_int_t
 ngx_http_kafka_messages_end_topic(ngx_http_kafka_messages_t *ps)
 {
+    ngx_int_t   rc;
     ngx_str_t  *path;
 
     if (ps->target) {
@@ -713,21 +706,21 @@ ngx_http_kafka_messages_end_topic(ngx_http_kafka_messages_t *ps)
                 ps->batch->nrecords);
     }
 
-    if (!ngx_http_kafka_topic_name_valid(&ps->topic)) {
+    rc = ngx_http_kafka_batch_target(ps->batch, &ps->topic,
+                                     &ps->record->target);
+
+    if (rc == NGX_DECLINED) {
         return ngx_http_kafka_reader_refuse(&ps->reader,
                       "message %ui: field \"topic\" must be a topic's name: "
                       "1 to %d of A-Z a-z 0-9 . _ -, not \".\" or \"..\"",
                       ps->batch->nrecords, NGX_HTTP_KAFKA_TOPIC_MAX);
     }
 
-    ps->record->target = ngx_http_kafka_batch_target(ps->batch, &ps->topic);
-
-    if (ps->record->target == NULL) {
+    if (rc == NGX_ERROR) {
         ps->reader.nomem = 1;
-        return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return rc;
 }
 
 
@@ -746,16 +739,11 @@ ngx_http_kafka_messages_new_headers(ngx_http_kafka_messages_t *ps)
 static ngx_int_t
 ngx_http_kafka_messages_new_header(ngx_http_kafka_messages_t *ps)
 {
-    ps->current = ngx_pcalloc(ps->batch->pool,
-                              sizeof(ngx_http_kafka_header_t));
+    ps->current = ngx_http_kafka_batch_header(ps->batch);
     if (ps->current == NULL) {
         ps->reader.nomem = 1;
         return NGX_ERROR;
     }
-
-    /* and once more, in librdkafka */
-
-    ngx_http_kafka_batch_hold(ps->batch, 2 * sizeof(ngx_http_kafka_header_t));
 
     ps->given = 0;
     ps->where = in_header;

@@ -125,25 +125,19 @@ static ngx_int_t
 ngx_http_kafka_protocol_json_start(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx)
 {
-    ngx_str_t                        name;
     ngx_http_kafka_target_t         *target;
     ngx_http_kafka_protocol_json_t  *json;
 
     json = ctx->protocol_data;
     target = NULL;
 
-    if (ctx->topic.len) {
-        name.len = ctx->topic.len;
-        name.data = ngx_pstrdup(ctx->batch->pool, &ctx->topic);
+    /* the route has seen that it is a topic's name */
 
-        if (name.data == NULL) {
-            return NGX_ERROR;
-        }
-
-        target = ngx_http_kafka_batch_target(ctx->batch, &name);
-        if (target == NULL) {
-            return NGX_ERROR;
-        }
+    if (ctx->topic.len
+        && ngx_http_kafka_batch_target(ctx->batch, &ctx->topic, &target)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     if (json->route.form == NGX_HTTP_KAFKA_ROUTE_MESSAGE) {
@@ -166,14 +160,13 @@ ngx_http_kafka_protocol_json_message(ngx_http_kafka_batch_t *batch,
 {
     ngx_http_kafka_record_t  *record;
 
-    record = ngx_pcalloc(batch->pool, sizeof(ngx_http_kafka_record_t));
+    record = ngx_http_kafka_batch_record(batch);
     if (record == NULL) {
         return NGX_ERROR;
     }
 
     /* in the batch's pool already */
 
-    record->partition = RD_KAFKA_PARTITION_UA;
     record->key = route->key;
     record->value = route->message;
     record->target = target;
@@ -224,8 +217,9 @@ ngx_http_kafka_protocol_json_fed(ngx_http_kafka_ctx_t *ctx, ngx_int_t rc)
 
     if (rc == NGX_DECLINED) {
         json = ctx->protocol_data;
-        ctx->status = NGX_HTTP_BAD_REQUEST;
-        ctx->text = *ngx_http_kafka_messages_error(json->messages);
+
+        (void) ngx_http_kafka_refuse_str(ctx, NGX_HTTP_BAD_REQUEST,
+                                ngx_http_kafka_messages_error(json->messages));
     }
 
     return rc;

@@ -34,9 +34,25 @@ ngx_int_t
 ngx_http_kafka_refuse(ngx_http_kafka_ctx_t *ctx, ngx_uint_t status,
     const char *text)
 {
+    ngx_str_t  str;
+
+    str.data = (u_char *) text;
+    str.len = ngx_strlen(text);
+
+    return ngx_http_kafka_refuse_str(ctx, status, &str);
+}
+
+
+ngx_int_t
+ngx_http_kafka_refuse_str(ngx_http_kafka_ctx_t *ctx, ngx_uint_t status,
+    ngx_str_t *text)
+{
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
+                   "kafka: batch %p: refused with %ui: %V", ctx->batch, status,
+                   text);
+
     ctx->status = status;
-    ctx->text.data = (u_char *) text;
-    ctx->text.len = ngx_strlen(text);
+    ctx->text = *text;
 
     return status;
 }

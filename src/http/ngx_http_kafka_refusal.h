@@ -17,9 +17,14 @@
 /* A request that is refused: {status, text}, until the answer is made. */
 
 
-/* the status and a static text, for the caller; returns the status */
+/*
+ * The status and the text for the caller, which is static, or lives as long as
+ * the request.  Returns the status.
+ */
 ngx_int_t ngx_http_kafka_refuse(ngx_http_kafka_ctx_t *ctx, ngx_uint_t status,
     const char *text);
+ngx_int_t ngx_http_kafka_refuse_str(ngx_http_kafka_ctx_t *ctx,
+    ngx_uint_t status, ngx_str_t *text);
 
 /*
  * The body of the error that ctx->status and ctx->text are, or of another

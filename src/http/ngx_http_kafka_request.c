@@ -438,12 +438,6 @@ ngx_http_kafka_request_end(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
     batch = ctx->batch;
 
     if (batch && (rc == NGX_HTTP_OK || ctx->status)) {
-
-        if (batch->start == 0 && ctx->status) {
-            ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                           "kafka: batch %p: refused with %i", batch, rc);
-        }
-
         ngx_http_kafka_request_keep(ctx);
 
         ctx->batch = NULL;

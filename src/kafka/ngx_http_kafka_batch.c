@@ -7,6 +7,7 @@
 #include <ngx_http_kafka_batch.h>
 #include <ngx_http_kafka_held.h>
 #include <ngx_http_kafka_memory.h>
+#include <ngx_http_kafka_topic_name.h>
 
 
 /* records from which on a batch is freed in a turn of its own: it may take the
@@ -60,26 +61,35 @@ ngx_http_kafka_batch_hold(ngx_http_kafka_batch_t *batch, ssize_t size)
 }
 
 
-ngx_http_kafka_target_t *
-ngx_http_kafka_batch_target(ngx_http_kafka_batch_t *batch, ngx_str_t *name)
+ngx_int_t
+ngx_http_kafka_batch_target(ngx_http_kafka_batch_t *batch, ngx_str_t *name,
+    ngx_http_kafka_target_t **dst)
 {
     ngx_http_kafka_target_t  *target;
 
-    target = batch->target;
+    *dst = batch->target;
 
-    if (target
-        && target->name.len == name->len
-        && ngx_memcmp(target->name.data, name->data, name->len) == 0)
+    if (*dst
+        && (*dst)->name.len == name->len
+        && ngx_memcmp((*dst)->name.data, name->data, name->len) == 0)
     {
-        return target;
+        return NGX_OK;
     }
 
-    target = ngx_pcalloc(batch->pool, sizeof(ngx_http_kafka_target_t));
+    if (!ngx_http_kafka_topic_name_valid(name)) {
+        return NGX_DECLINED;
+    }
+
+    target = ngx_pcalloc(batch->pool, sizeof(ngx_http_kafka_target_t)
+                                      + name->len);
     if (target == NULL) {
-        return NULL;
+        return NGX_ERROR;
     }
 
-    target->name = *name;
+    target->name.len = name->len;
+    target->name.data = (u_char *) (target + 1);
+    ngx_memcpy(target->name.data, name->data, name->len);
+
     target->batch = batch;
     target->partition = RD_KAFKA_PARTITION_UA;
 
@@ -91,8 +101,55 @@ ngx_http_kafka_batch_target(ngx_http_kafka_batch_t *batch, ngx_str_t *name)
     }
 
     batch->target = target;
+    *dst = target;
 
-    return target;
+    ngx_http_kafka_batch_hold(batch, name->len);
+
+    return NGX_OK;
+}
+
+
+ngx_http_kafka_record_t *
+ngx_http_kafka_batch_record(ngx_http_kafka_batch_t *batch)
+{
+    ngx_http_kafka_record_t  *record;
+
+    record = ngx_pcalloc(batch->pool, sizeof(ngx_http_kafka_record_t));
+
+    if (record) {
+        record->partition = RD_KAFKA_PARTITION_UA;
+    }
+
+    return record;
+}
+
+
+ngx_http_kafka_header_t *
+ngx_http_kafka_batch_header(ngx_http_kafka_batch_t *batch)
+{
+    /* and once more, in librdkafka */
+
+    ngx_http_kafka_batch_hold(batch, 2 * sizeof(ngx_http_kafka_header_t));
+
+    return ngx_pcalloc(batch->pool, sizeof(ngx_http_kafka_header_t));
+}
+
+
+ngx_int_t
+ngx_http_kafka_batch_copy(ngx_http_kafka_batch_t *batch, ngx_str_t *dst,
+    const u_char *data, size_t len)
+{
+    dst->data = ngx_pnalloc(batch->pool, ngx_max(len, 1));
+    if (dst->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(dst->data, data, len);
+    dst->len = len;
+
+    ngx_http_kafka_batch_hold(batch, len);
+
+    return NGX_OK;
 }
 
 

@@ -92,13 +92,28 @@ ngx_http_kafka_batch_t *ngx_http_kafka_batch_create(ngx_log_t *log);
 void ngx_http_kafka_batch_hold(ngx_http_kafka_batch_t *batch, ssize_t size);
 
 /*
- * Returns the target for a topic's name, the newest again when it is the
- * same, or NULL when memory is out.  The name must live with the batch.
+ * The target for a topic's name, which is copied: the newest again where it is
+ * the same.  NGX_OK, NGX_DECLINED where no topic can have this name, or
+ * NGX_ERROR when memory is out.
  */
-ngx_http_kafka_target_t *ngx_http_kafka_batch_target(
-    ngx_http_kafka_batch_t *batch, ngx_str_t *name);
+ngx_int_t ngx_http_kafka_batch_target(ngx_http_kafka_batch_t *batch,
+    ngx_str_t *name, ngx_http_kafka_target_t **target);
 
-/* adds a record, which lies in the batch's pool and has its target set */
+/*
+ * A record, and a header of one, that are the caller's to fill: keys, values
+ * and names by ngx_http_kafka_batch_copy(), or in the batch's pool and counted
+ * by ngx_http_kafka_batch_hold().  NULL when memory is out.
+ */
+ngx_http_kafka_record_t *ngx_http_kafka_batch_record(
+    ngx_http_kafka_batch_t *batch);
+ngx_http_kafka_header_t *ngx_http_kafka_batch_header(
+    ngx_http_kafka_batch_t *batch);
+
+/* never NULL for no bytes, since that is null; NGX_ERROR when memory is out */
+ngx_int_t ngx_http_kafka_batch_copy(ngx_http_kafka_batch_t *batch,
+    ngx_str_t *dst, const u_char *data, size_t len);
+
+/* adds the record, once it has its target and is complete */
 void ngx_http_kafka_batch_add(ngx_http_kafka_batch_t *batch,
     ngx_http_kafka_record_t *record);
 
