@@ -7,6 +7,7 @@
 #include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_conf.h>
 #include <ngx_http_kafka_error_filter.h>
+#include <ngx_http_kafka_health_check.h>
 #include <ngx_http_kafka_location.h>
 #include <ngx_http_kafka_request.h>
 #include <ngx_http_kafka_status.h>
@@ -279,7 +280,7 @@ ngx_http_kafka_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     } else if (prev->health) {
         conf->health = prev->health;
-        clcf->handler = ngx_http_kafka_status_health_handler;
+        clcf->handler = ngx_http_kafka_health_check_handler;
 
     } else if (prev->status) {
         conf->status = prev->status;
@@ -492,7 +493,7 @@ ngx_http_kafka_health_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     klcf->health->conf->health_line = cf->conf_file->line;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_kafka_status_health_handler;
+    clcf->handler = ngx_http_kafka_health_check_handler;
 
     return NGX_CONF_OK;
 }

@@ -13,9 +13,8 @@
 #include <ngx_http.h>
 
 
-/* the content handlers of kafka_status and kafka_health */
+/* the content handler of kafka_status */
 ngx_int_t ngx_http_kafka_status_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_kafka_status_health_handler(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_KAFKA_STATUS_H_INCLUDED_ */
