@@ -58,6 +58,28 @@ ngx_http_kafka_write(ngx_http_kafka_writer_t *out, const char *fmt, ...)
 }
 
 
+void
+ngx_http_kafka_write_string(ngx_http_kafka_writer_t *out, ngx_str_t *text)
+{
+    size_t     escape;
+    ngx_str_t  escaped;
+
+    escape = ngx_escape_json(NULL, text->data, text->len);
+
+    escaped.len = text->len + escape;
+    escaped.data = ngx_pnalloc(out->pool, ngx_max(escaped.len, 1));
+
+    if (escaped.data == NULL) {
+        out->failed = 1;
+        return;
+    }
+
+    (void) ngx_escape_json(escaped.data, text->data, text->len);
+
+    ngx_http_kafka_write(out, "\"%V\"", &escaped);
+}
+
+
 static ngx_int_t
 ngx_http_kafka_writer_buffer(ngx_http_kafka_writer_t *out, size_t size)
 {

@@ -29,5 +29,8 @@ void ngx_http_kafka_writer_init(ngx_http_kafka_writer_t *out, ngx_pool_t *pool);
 /* adds text as ngx_sprintf() makes it */
 void ngx_http_kafka_write(ngx_http_kafka_writer_t *out, const char *fmt, ...);
 
+/* adds a JSON string, in quotes, with what JSON cannot have escaped */
+void ngx_http_kafka_write_string(ngx_http_kafka_writer_t *out, ngx_str_t *text);
+
 
 #endif /* _NGX_HTTP_KAFKA_WRITER_H_INCLUDED_ */

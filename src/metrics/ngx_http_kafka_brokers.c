@@ -202,7 +202,7 @@ ngx_http_kafka_brokers_slot(ngx_http_kafka_metrics_t *metrics,
             b->id = -1;
 
             if (ngx_http_kafka_zone_str(shpool, &b->name, broker->data,
-                                           broker->len)
+                                        broker->len)
                 != NGX_OK)
             {
                 ngx_shmtx_unlock(&shpool->mutex);

@@ -116,7 +116,7 @@ ngx_http_kafka_metrics_slot(ngx_http_kafka_metrics_t *metrics,
     }
 
     if (ngx_http_kafka_zone_str(shpool, &shared->topics[i], topic->data,
-                                   topic->len)
+                                topic->len)
         != NGX_OK)
     {
         ngx_shmtx_unlock(&shpool->mutex);

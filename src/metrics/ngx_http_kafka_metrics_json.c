@@ -247,25 +247,3 @@ ngx_http_kafka_metrics_json_broker(ngx_http_kafka_writer_t *out,
 
     ngx_http_kafka_write(out, "}");
 }
-
-
-void
-ngx_http_kafka_write_string(ngx_http_kafka_writer_t *out, ngx_str_t *text)
-{
-    size_t     escape;
-    ngx_str_t  escaped;
-
-    escape = ngx_escape_json(NULL, text->data, text->len);
-
-    escaped.len = text->len + escape;
-    escaped.data = ngx_pnalloc(out->pool, ngx_max(escaped.len, 1));
-
-    if (escaped.data == NULL) {
-        out->failed = 1;
-        return;
-    }
-
-    (void) ngx_escape_json(escaped.data, text->data, text->len);
-
-    ngx_http_kafka_write(out, "\"%V\"", &escaped);
-}

@@ -18,8 +18,5 @@
 void ngx_http_kafka_metrics_json(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_snapshot_t *snapshot, size_t max_memory);
 
-/* a string, in quotes, with what JSON cannot have escaped */
-void ngx_http_kafka_write_string(ngx_http_kafka_writer_t *out, ngx_str_t *text);
-
 
 #endif /* _NGX_HTTP_KAFKA_METRICS_JSON_H_INCLUDED_ */

@@ -185,7 +185,7 @@ ngx_http_kafka_zone_worker(ngx_shm_zone_t *zone)
     }
 
     ngx_http_kafka_zone_reap(zone,
-                                ngx_http_kafka_zone_own_pid != ngx_pid);
+                             ngx_http_kafka_zone_own_pid != ngx_pid);
 
     shpool = (ngx_slab_pool_t *) zone->shm.addr;
 
@@ -245,7 +245,7 @@ ngx_http_kafka_zone_name(ngx_shm_zone_t *zone, ngx_str_t *name)
     }
 
     if (ngx_http_kafka_zone_str(shpool, &shared->name, name->data,
-                                   name->len)
+                                name->len)
         != NGX_OK)
     {
         ngx_slab_free_locked(shpool, shared);
@@ -354,7 +354,7 @@ ngx_http_kafka_zone_reap(ngx_shm_zone_t *zone, ngx_uint_t starting)
         }
 
         ngx_http_kafka_zone_retire((ngx_slab_pool_t *) zone->shm.addr,
-                                      worker);
+                                   worker);
     }
 }
 
