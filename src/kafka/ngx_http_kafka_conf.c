@@ -23,6 +23,7 @@ typedef struct {
     rd_kafka_conf_t             *conf;
     ngx_array_t                  names;      /* of properties set so far */
     ngx_array_t                  files;
+    char                        *table;      /* librdkafka's, of properties */
     unsigned                     brokers:1;
     unsigned                     statistics:1;
 } ngx_http_kafka_conf_ctx_t;
@@ -46,7 +47,8 @@ static char *ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
 static ngx_int_t ngx_http_kafka_conf_allowed(ngx_conf_t *cf,
     ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name);
-static char ngx_http_kafka_conf_owner(ngx_str_t *name);
+static ngx_int_t ngx_http_kafka_conf_table(ngx_http_kafka_conf_ctx_t *ctx);
+static char ngx_http_kafka_conf_owner(const char *table, ngx_str_t *name);
 static ngx_int_t ngx_http_kafka_conf_set(ngx_conf_t *cf,
     ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name, ngx_str_t *value);
 static ngx_uint_t ngx_http_kafka_conf_cut(rd_kafka_conf_t *conf,
@@ -167,6 +169,10 @@ ngx_http_kafka_conf_block(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_kafka_conf_table(&ctx) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     save = *cf;
     cf->handler = ngx_http_kafka_conf_property;
     cf->handler_conf = (char *) &ctx;
@@ -174,6 +180,8 @@ ngx_http_kafka_conf_block(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf)
     rv = ngx_conf_parse(cf, NULL);
 
     *cf = save;
+
+    free(ctx.table);
 
     if (rv != NGX_CONF_OK) {
         return rv;
@@ -300,7 +308,7 @@ ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 
         /* an unknown name may be the rest of a secret without quotes */
 
-        if (ngx_http_kafka_conf_owner(&value[0])) {
+        if (ngx_http_kafka_conf_owner(ctx->table, &value[0])) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "kafka property \"%V\" must have one value",
                                &value[0]);
@@ -354,7 +362,7 @@ ngx_http_kafka_conf_allowed(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
         }
     }
 
-    if (ngx_http_kafka_conf_owner(name) == 'C') {
+    if (ngx_http_kafka_conf_owner(ctx->table, name) == 'C') {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "kafka property \"%V\" is a consumer's", name);
         return NGX_ERROR;
@@ -373,34 +381,42 @@ ngx_http_kafka_conf_allowed(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
 }
 
 
-/*
- * 'C' for a consumer's property, which librdkafka takes for a producer without
- * a word, 'P' or '*' for others, 0 for an unknown one.  Only the table that
- * librdkafka prints tells: "name | C | ...".
- */
+/* "name | C | ...", a line for each property, which the caller frees */
 
-static char
-ngx_http_kafka_conf_owner(ngx_str_t *name)
+static ngx_int_t
+ngx_http_kafka_conf_table(ngx_http_kafka_conf_ctx_t *ctx)
 {
     FILE    *fp;
-    char    *text, *p, owner;
     size_t   size;
 
-    fp = open_memstream(&text, &size);
+    fp = open_memstream(&ctx->table, &size);
     if (fp == NULL) {
-        return 0;
+        return NGX_ERROR;
     }
 
     rd_kafka_conf_properties_show(fp);
 
     if (fclose(fp) != 0) {
-        free(text);
-        return 0;
+        free(ctx->table);
+        return NGX_ERROR;
     }
 
-    owner = 0;
+    return NGX_OK;
+}
 
-    for (p = text; p && *p; p = strchr(p, '\n')) {
+
+/*
+ * 'C' for a consumer's property, which librdkafka takes for a producer without
+ * a word, 'P' or '*' for others, 0 for an unknown one.  Nothing else of
+ * librdkafka's has this but the table that it prints.
+ */
+
+static char
+ngx_http_kafka_conf_owner(const char *table, ngx_str_t *name)
+{
+    const char  *p;
+
+    for (p = table; p && *p; p = strchr(p, '\n')) {
 
         if (*p == '\n') {
             p++;
@@ -411,17 +427,11 @@ ngx_http_kafka_conf_owner(ngx_str_t *name)
         {
             p = strchr(p, '|');
 
-            if (p) {
-                owner = p[1 + strspn(p + 1, " ")];
-            }
-
-            break;
+            return p ? p[1 + strspn(p + 1, " ")] : 0;
         }
     }
 
-    free(text);
-
-    return owner;
+    return 0;
 }
 
 
