@@ -9,10 +9,10 @@
 #include <ngx_http_kafka_refusal.h>
 
 
-/* bytes of a body, before the loop's other events have their turn */
+/* bytes of a body in a turn, before the loop's other events have theirs */
 #define NGX_HTTP_KAFKA_BODY_TURN  (128 * 1024)
 
-/* and of them that are read from a file at a time */
+/* bytes that are read from a file at a time */
 #define NGX_HTTP_KAFKA_BODY_READ  4096
 
 
@@ -273,8 +273,8 @@ ngx_http_kafka_body_feed_buffered(ngx_http_request_t *r,
 
 
 /*
- * At most so many bytes of it, which are subtracted.  The file was written a
- * moment ago, as a rule, and is read from the system's memory.
+ * At most *left bytes of the buffer, by which *left is lowered.  The file was
+ * written a moment ago, as a rule, and is read from the page cache.
  */
 
 static ngx_int_t

@@ -21,14 +21,6 @@
  */
 
 
-/*
- * The whole body was fed (NGX_OK), or rc is an HTTP status: that of a refusal,
- * or nginx's.
- */
-typedef void (*ngx_http_kafka_body_handler_pt)(ngx_http_request_t *r,
-    ngx_int_t rc);
-
-
 /* NGX_DONE: the handler is called, now or later; or an HTTP status */
 ngx_int_t ngx_http_kafka_body_read(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_http_kafka_body_handler_pt handler);

@@ -31,6 +31,14 @@ typedef struct {
 } ngx_http_kafka_facts_t;
 
 
+/*
+ * The whole body was fed (NGX_OK), or rc is an HTTP status: that of a refusal,
+ * or nginx's.
+ */
+typedef void (*ngx_http_kafka_body_handler_pt)(ngx_http_request_t *r,
+    ngx_int_t rc);
+
+
 /* a request in a produce location, in the request's pool */
 
 struct ngx_http_kafka_ctx_s {
@@ -44,8 +52,7 @@ struct ngx_http_kafka_ctx_s {
     ngx_msec_t                        start;
     ngx_http_kafka_facts_t            facts;
 
-    void                            (*body_handler)(ngx_http_request_t *r,
-                                         ngx_int_t rc);
+    ngx_http_kafka_body_handler_pt    body_handler;
 
     /* of a body that nginx has buffered: what is still to be read */
     ngx_chain_t                      *buffered;
