@@ -3,7 +3,7 @@
 #
 #   util/deps.sh GROUP...             groups: build run clang test kafka
 #                                     modules node clients browser source
-#                                     package bench matrix
+#                                     package bench matrix coverage
 #   util/deps.sh --missing GROUP...   only prints what is missing, one a line
 #
 # Silent when nothing is missing.  Uses sudo when not root.
@@ -34,8 +34,10 @@ packages() { # group
                     git golang-go libnginx-mod-http-lua lua-nginx-kafka \
                     lua-cjson ;;
         matrix) echo debootstrap debian-archive-keyring git iproute2 ;;
+        coverage) echo gcovr ;;
         *)     die "no group \"$1\": build, run, clang, test, kafka, modules," \
-                   "node, clients, browser, source, package, bench or matrix" ;;
+                   "node, clients, browser, source, package, bench, matrix or" \
+                   "coverage" ;;
     esac
 }
 
