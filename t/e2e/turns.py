@@ -3,9 +3,13 @@
 handed over yet as a process exits.
 """
 
+import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
+import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '../lib'))
@@ -27,40 +31,108 @@ class Turns(kafkatest.TestCase):
     def setUp(self):
         self.broker = self.mock()
         self.broker.command('topic t 1')
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        os.chmod(self.folder, 0o777)
 
     def serve(self, *properties):
         return self.nginx(
             kafkatest.producer(self.broker.bootstrap, *properties), LOCATIONS)
+
+    def serve_counted(self):
+        """What is handed over in each turn is counted, from now on; "hold"
+        in the folder delays clients."""
+
+        with self.preload('newclient.c', f'-DFOLDER="{self.folder}"'), \
+                self.preload('turns.c', f'-DFILE_NAME="{self.folder}/turns"'):
+            server = self.serve()
+        self.assertEqual(self.post(server, ['warm']).status, 200)
+        wait_for(lambda: self.turns() == [1], what='one is counted')
+        return server
+
+    def turns(self):
+        """The messages of each turn that had any."""
+
+        try:
+            with open(f'{self.folder}/turns', encoding='ascii') as f:
+                return [int(line) for line in f]
+        except FileNotFoundError:
+            return []
 
     def values(self):
         return [record.value.decode() for record in
                 kafkatest.read_topic(self.broker.bootstrap, 't')]
 
     def post(self, server, values):
-        return server.post('/produce/t', [{'value': value}
-                                          for value in values])
+        return server.post('/produce/t', self.body(values))
 
+    def body(self, values):
+        return json.dumps([{'value': value} for value in values])
+
+    def producer(self, server):
+        return server.get('/status').json['producers']['main']
+
+    def wait_for_all(self, server, count):
+        """All of them are with librdkafka, while no report can come."""
+
+        wait_for(lambda: self.producer(server)['messages_pending'] == count,
+                 what='all are handed over')
+        self.assertEqual(self.producer(server)['messages_unsent'], 0)
+
+    @unittest.skipIf(kafkatest.SANITIZER, 'it wants to be loaded first')
     def test_several_turns(self):
-        """All are acknowledged, in their order."""
+        """All are acknowledged, in their order.  The next turn does not wait
+        for a report."""
 
-        server = self.serve()
+        server = self.serve_counted()
         values = [str(i) for i in range(2 * TURN + 500)]
-        answer = self.post(server, values)
+
+        os.kill(self.broker.process.pid, signal.SIGSTOP)
+        try:
+            waiting = Waiting(server, '/produce/t', self.body(values))
+            self.wait_for_all(server, len(values))
+        finally:
+            os.kill(self.broker.process.pid, signal.SIGCONT)
+
+        answer = waiting.answer()
         self.assertEqual(answer.status, 200, answer)
         self.assertEqual([m['offset'] for m in answer.json],
-                         list(range(len(values))))
-        self.assertEqual(self.values(), values)
+                         list(range(1, len(values) + 1)))
+        self.assertEqual(self.values(), ['warm'] + values)
+        self.assertEqual(self.turns(), [1, TURN, TURN, 500])
 
+    @unittest.skipIf(kafkatest.SANITIZER, 'it wants to be loaded first')
     def test_several_turns_of_retries(self):
         """Each record is tried alone, and all are there, once."""
 
-        server = self.serve()
-        self.assertEqual(self.post(server, ['warm']).status, 200)
+        server = self.serve_counted()
         values = [str(i) for i in range(TURN + 500)]
-        self.broker.command('fail 0 INVALID_RECORD 1')
-        answer = self.post(server, values)
+
+        # until the client that tries them can be made, all are refused
+
+        hold = f'{self.folder}/hold'
+        with open(hold, 'w', encoding='ascii'):
+            pass
+        self.broker.command('fail 0 INVALID_RECORD 100000')
+        waiting = Waiting(server, '/produce/t', self.body(values))
+
+        try:
+            wait_for(lambda: self.turns() == [1, TURN, 500]
+                     and self.producer(server)['messages_pending'] == 0,
+                     what='all wait for the other client')
+            self.broker.command('clear 0')
+            os.kill(self.broker.process.pid, signal.SIGSTOP)
+            os.unlink(hold)
+            self.wait_for_all(server, len(values))
+        finally:
+            os.kill(self.broker.process.pid, signal.SIGCONT)
+            if os.path.exists(hold):
+                os.unlink(hold)
+
+        answer = waiting.answer()
         self.assertEqual(answer.status, 200, answer)
         self.assertEqual(sorted(self.values()), sorted(values + ['warm']))
+        self.assertEqual(self.turns(), [1, TURN, 500, TURN, 500])
 
     def test_exit_with_unsent_batches(self):
         """librdkafka has no room for all: the rest is handed over at exit."""
@@ -69,10 +141,9 @@ class Turns(kafkatest.TestCase):
         self.assertEqual(self.post(server, ['warm']).status, 200)
         values = [str(i) for i in range(6)]
         self.broker.command('rtt -1 100')
-        waiting = Waiting(server, '/produce/t', '[' + ','.join(
-            f'{{"value":"{value}"}}' for value in values) + ']')
-        wait_for(lambda: server.get('/status').json['producers']['main'][
-                     'messages_unsent'] > 0, what='some are unsent')
+        waiting = Waiting(server, '/produce/t', self.body(values))
+        wait_for(lambda: self.producer(server)['messages_unsent'] > 0,
+                 what='some are unsent')
         server.kill(signal.SIGTERM)
         self.assertEqual(server.wait(20), 0)
         self.broker.command('rtt -1 0')

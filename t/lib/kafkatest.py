@@ -707,7 +707,9 @@ class TestCase(unittest.TestCase):
         return mock
 
     def preload(self, name, *options):
-        """Compiles a file of t/lib; the environment in which nginx has it."""
+        """Compiles a file of t/lib; the environment in which nginx has it,
+        beside what it has already.
+        """
 
         folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, folder)
@@ -715,7 +717,9 @@ class TestCase(unittest.TestCase):
         subprocess.run(
             ['gcc', '-Wall', '-Wextra', '-Werror', '-fPIC', '-shared', '-o',
              library, *options, os.path.join(ROOT, 't/lib', name)], check=True)
-        return unittest.mock.patch.dict(os.environ, LD_PRELOAD=library)
+        also = os.environ.get('LD_PRELOAD', '')
+        return unittest.mock.patch.dict(os.environ,
+                                        LD_PRELOAD=f'{library} {also}'.strip())
 
     def assertGrowth(self, pid, before, limit):
         """Of a process, in bytes; a sanitizer keeps what was freed."""
