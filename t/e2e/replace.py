@@ -3,7 +3,9 @@
 goes on meanwhile; or none can be made, and nobody hangs.
 """
 
+import collections
 import http.client
+import json
 import os
 import shutil
 import sys
@@ -13,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '../lib'))
 
 import kafkatest
+import outcomes
 from kafkatest import wait_for
 from life import Waiting
 
@@ -24,6 +27,24 @@ LOCATIONS = '''
         location /static { return 200 static; }'''
 
 REPLACED = 'its client is replaced'
+
+
+def clients(server):
+    """The main threads of librdkafka's clients, one for each."""
+
+    pid, = server.worker_pids()
+    found = set()
+
+    for thread in os.listdir(f'/proc/{pid}/task'):
+        try:
+            with open(f'/proc/{pid}/task/{thread}/comm',
+                      encoding='ascii') as f:
+                if f.read() == 'rdk:main\n':
+                    found.add(thread)
+        except OSError:
+            pass                # it has ended meanwhile
+
+    return found
 
 
 class Replace(kafkatest.TestCase):
@@ -54,10 +75,15 @@ class Replace(kafkatest.TestCase):
         if os.path.exists(self.path(name)):
             os.unlink(self.path(name))
 
+    def next_answer(self, error, milliseconds=0):
+        """Of the broker, to a request with messages."""
+
+        self.broker.command(f'answer 1 0 {error} {milliseconds}')
+
     def end_client(self, server):
         """By a fatal error; its successor is about to be made."""
 
-        self.broker.command('fail 0 OUT_OF_ORDER_SEQUENCE_NUMBER')
+        self.next_answer('OUT_OF_ORDER_SEQUENCE_NUMBER')
         answer = server.get('/produce/t/fatal')
         self.assertEqual(answer.status, 504, answer)
         self.assertIn(REPLACED, server.log())
@@ -66,9 +92,11 @@ class Replace(kafkatest.TestCase):
         wait_for(lambda: os.path.exists(self.path('held')),
                  what='a client is being made')
 
+    def producer(self, server):
+        return server.get('/status').json['producers']['main']
+
     def rebuilt(self, server):
-        return server.get('/status').json['producers']['main'][
-            'clients_rebuilt']
+        return self.producer(server)['clients_rebuilt']
 
     def values(self):
         return [record.value.decode() for record in
@@ -81,8 +109,8 @@ class Replace(kafkatest.TestCase):
         self.held()
 
         waiting = Waiting(server, '/produce/t/m')
-        wait_for(lambda: server.get('/status').json['producers']['main'][
-                     'requests_waiting'] == 1, what='it waits')
+        wait_for(lambda: self.producer(server)['requests_waiting'] == 1,
+                 what='it waits')
         self.assertEqual(server.get('/static', timeout=5).body, b'static')
         self.assertEqual(self.rebuilt(server), 0)
 
@@ -94,7 +122,7 @@ class Replace(kafkatest.TestCase):
     def test_the_loop_goes_on_while_the_isolated_client_is_made(self):
         server = self.serve()
         self.set('hold')
-        self.broker.command('fail 0 INVALID_RECORD 1')
+        self.next_answer('INVALID_RECORD')
         waiting = Waiting(server, '/produce/t', '{"value":"a"}')
         self.held()
 
@@ -110,7 +138,7 @@ class Replace(kafkatest.TestCase):
 
         server = self.serve()
         self.set('hold')
-        self.broker.command('fail 0 INVALID_RECORD 1')
+        self.next_answer('INVALID_RECORD')
         waiting = Waiting(server, '/produce/t', '{"value":"a"}')
         self.held()
         self.end_client(server)
@@ -119,6 +147,94 @@ class Replace(kafkatest.TestCase):
         self.assertEqual(waiting.answer().status, 200)
         self.assertEqual(self.values(), ['warm', 'a'])
         self.assertEqual(self.rebuilt(server), 1)
+
+    def isolate(self, server, value):
+        """A record that goes to Kafka by the isolated client."""
+
+        self.next_answer('INVALID_RECORD')
+        answer = server.post('/produce/t', {'value': value})
+        self.assertEqual(answer.status, 200, answer)
+
+    def check_outcomes(self, answer, values):
+        """Of the values of a request: what it says is true, and nothing is
+        there twice."""
+
+        found = collections.defaultdict(list)
+        for record in kafkatest.read_topic(self.broker.bootstrap, 't'):
+            found[record.value.decode()].append(
+                ('t', record.partition, record.offset))
+
+        faults = outcomes.compare(
+            (value, outcome, found[value]) for value, outcome in zip(
+                values, outcomes.judge(answer, ['t'] * len(values)),
+                strict=True))
+        self.assertEqual({fault: cases for fault, cases in faults.items()
+                          if cases}, {})
+        self.assertEqual({value for value, places in found.items()
+                          if len(places) != 1} - set(values), set())
+
+    def check_served(self, server, old):
+        """By new clients of both kinds; the old ones are gone."""
+
+        wait_for(lambda: self.rebuilt(server) == 1, what='there is a client')
+        self.assertEqual(server.get('/produce/t/m').status, 200)
+        self.isolate(server, 'b')
+        self.assertEqual(self.values()[-2:], ['m', 'b'])
+
+        wait_for(lambda: not old & clients(server), 30,
+                 'the old clients are destroyed')
+        main = self.producer(server)
+        self.assertEqual([main[gauge] for gauge in (
+            'requests_waiting', 'messages_unsent', 'messages_pending')],
+            [0, 0, 0])
+
+    def test_a_client_ends_while_the_isolated_one_waits(self):
+        """For a broker: both end, sooner than its messages are overdue, and
+        what the broker has is "maybe"."""
+
+        server = self.serve()
+        self.isolate(server, 'a')
+        old = clients(server)
+
+        # the isolated client has two requests on their way at most
+
+        self.next_answer('INVALID_RECORD')
+        for _ in range(2):
+            self.next_answer('NO_ERROR', 600000)
+        values = ['x', 'y', 'z']
+        waiting = Waiting(server, '/produce/t', json.dumps(
+            [{'value': value} for value in values]))
+        wait_for(lambda: self.values() == ['warm', 'a', 'x', 'y'],
+                 what='the broker has two of them')
+        self.end_client(server)
+
+        answer = waiting.answer()
+        self.assertEqual(answer.status, 504, answer)
+        self.assertEqual([(r['code'], r['persisted'])
+                          for r in answer.json['results']],
+                         [('OUT_OF_ORDER_SEQUENCE_NUMBER', 'maybe')] * 3)
+        self.check_served(server, old)
+        self.check_outcomes(answer, values)
+
+    def test_the_isolated_client_ends(self):
+        """By a fatal error of its own: the one beside it ends with it."""
+
+        server = self.serve()
+        self.isolate(server, 'a')
+        old = clients(server)
+
+        self.next_answer('INVALID_RECORD')
+        self.next_answer('OUT_OF_ORDER_SEQUENCE_NUMBER')
+        values = ['x', 'y', 'z']
+        answer = server.post('/produce/t', [{'value': value}
+                                            for value in values])
+        self.assertEqual(answer.status, 504, answer)
+        self.assertEqual(answer.json['results'][0]['code'],
+                         'OUT_OF_ORDER_SEQUENCE_NUMBER')
+        self.assertRegex(server.log(), 'fatal error '
+                         f'OUT_OF_ORDER_SEQUENCE_NUMBER: .*{REPLACED}')
+        self.check_served(server, old)
+        self.check_outcomes(answer, values)
 
     def test_no_client_can_be_made(self):
         """It is tried again each second; nobody waits for the second try."""
@@ -155,14 +271,14 @@ class Replace(kafkatest.TestCase):
     def test_the_isolated_client_cannot_be_made(self):
         server = self.serve()
         self.set('fail')
-        self.broker.command('fail 0 INVALID_RECORD 1')
+        self.next_answer('INVALID_RECORD')
         answer = server.post('/produce/t', {'value': 'a'})
         self.assertEqual(answer.status, 503, answer)
         self.assertEqual([(r['code'], r['persisted'])
                           for r in answer.json['results']],
                          [('_STATE', 'no')])
         self.let_go('fail')
-        self.broker.command('fail 0 INVALID_RECORD 1')
+        self.next_answer('INVALID_RECORD')
         answer = server.post('/produce/t', {'value': 'b'})
         self.assertEqual(answer.status, 200, answer)
         self.assertEqual(self.values(), ['warm', 'b'])
@@ -173,8 +289,8 @@ class Replace(kafkatest.TestCase):
         self.end_client(server)
         self.held()
         waiting = Waiting(server, '/produce/t/m')
-        wait_for(lambda: server.get('/status').json['producers']['main'][
-                     'requests_waiting'] == 1, what='it waits')
+        wait_for(lambda: self.producer(server)['requests_waiting'] == 1,
+                 what='it waits')
         server.kill(kafkatest.signal.SIGTERM)
         self.let_go('hold')
         self.assertEqual(server.wait(20), 0)

@@ -12,10 +12,14 @@
  *     error NAME ERROR                answer metadata requests for it with that
  *     fail API ERROR [COUNT]          fail the next COUNT (1) such requests
  *     clear API                       forget what "fail" has left
+ *     answer BROKER API ERROR MS      answer a broker's next such request with
+ *                                     that, or NO_ERROR, after so long; from
+ *                                     then on "fail" does not reach them
  *     rtt BROKER MS                   delay each answer of a broker
  *     down BROKER, up BROKER          refuse connections, accept them again
  *     leader NAME PARTITION BROKER    -1: none
- *     reset                           undo fail, error, rtt, down and leader
+ *     reset                           undo fail, error, rtt, down and leader,
+ *                                     not answer
  *
  * ERROR is a name or number of librdkafka's, API a number of the protocol's
  * (0 is Produce, 3 is Metadata), a BROKER of -1 means all of them.  The
@@ -65,6 +69,7 @@ static int peer_read(peer_t *p);
 static const char *command(char *line);
 static const char *command_error(const char *line);
 static const char *command_fail(const char *line);
+static const char *command_answer(const char *line);
 static const char *command_leader(const char *line);
 static const char *command_reset(void);
 static const char *verdict(rd_kafka_resp_err_t err);
@@ -293,6 +298,10 @@ command(char *line)
         return command_fail(line);
     }
 
+    if (strncmp(line, "answer ", 7) == 0) {
+        return command_answer(line);
+    }
+
     if (sscanf(line, "clear %d", &a) == 1) {
         rd_kafka_mock_clear_request_errors(cluster, (int16_t) a);
         return NULL;
@@ -371,6 +380,24 @@ command_fail(const char *line)
     }
 
     return NULL;
+}
+
+
+static const char *
+command_answer(const char *line)
+{
+    int                  broker, api, ms;
+    char                 word[NAME_SIZE];
+    rd_kafka_resp_err_t  err;
+
+    if (sscanf(line, "answer %d %d %255s %d", &broker, &api, word, &ms) != 4
+        || error_code(word, &err) == -1)
+    {
+        return "unknown answer";
+    }
+
+    return verdict(rd_kafka_mock_broker_push_request_error_rtts(cluster,
+                                        broker, (int16_t) api, 1, err, ms));
 }
 
 
