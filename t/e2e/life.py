@@ -6,6 +6,7 @@ leave, and what it costs.
 import collections
 import concurrent.futures
 import http.client
+import json
 import os
 import random
 import re
@@ -506,31 +507,80 @@ class Life(kafkatest.TestCase):
         self.assertIn(answer[:12], (b'', b'HTTP/1.1 408'))
         self.assertEqual(self.values(), [])
 
-    def test_storm_of_resets(self):
-        server = self.serve()
-        self.warm(server)
-        pid = server.worker_pids()
-        self.slow(20)
+    def storm(self, server, numbers):
+        """Requests of 50 messages that are reset anywhere; the numbers of
+        those that were sent whole."""
 
-        body = b'[' + b','.join([b'{"value":"v","key":"k"}'] * 50) + b']'
-        request = (b'POST /produce/life HTTP/1.1\r\nHost: a\r\n'
-                   b'Content-Length: %d\r\n\r\n' % len(body)) + body
-
-        def reset(seed):
-            rand = random.Random(seed)
+        def reset(number):
+            rand = random.Random(number)
+            body = json.dumps([{'value': f'{number}-{i}', 'key': 'k'}
+                               for i in range(50)]).encode()
+            request = (b'POST /produce/life HTTP/1.1\r\nHost: a\r\n'
+                       b'Content-Length: %d\r\n\r\n' % len(body)) + body
+            end = (rand.randrange(1, len(request)) if rand.random() < 0.5
+                   else len(request))
             with server.connect() as s:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                              struct.pack('ii', 1, 0))
-                s.sendall(request[:rand.randrange(1, len(request) + 1)]
-                          if rand.random() < 0.5 else request)
+                s.sendall(request[:end])
                 time.sleep(rand.random() * 0.05)
+            return number if end == len(request) else None
 
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
-            list(pool.map(reset, range(1000)))
+            return set(pool.map(reset, numbers)) - {None}
 
-        self.slow(0)
+    def test_storm_of_resets(self):
+        """All of a request or nothing is in Kafka, and nothing is left of it
+        in the worker."""
+
+        server = self.serve(server='''
+        location /produce { kafka_produce main; }
+        location = /status { kafka_status; }
+        location = /connections { stub_status; }''')
         self.warm(server)
-        self.assertEqual(server.worker_pids(), pid)
+        pid, = server.worker_pids()
+        self.slow(20)
+
+        whole = self.storm(server, range(300))
+        before = kafkatest.rss_bytes(pid)
+        whole |= self.storm(server, range(300, 1500))
+        self.slow(0)
+
+        # the last ones may still wait for Kafka, without their clients
+
+        nothing = {'pid': pid, 'memory': 0, 'requests_waiting': 0,
+                   'messages_unsent': 0, 'messages_pending': 0}
+        wait_for(lambda: server.get('/status').json['workers'] == [nothing],
+                 30, 'nothing waits, no memory is held')
+        wait_for(lambda: server.get('/connections').body.startswith(
+            b'Active connections: 1 '), what='all connections are free')
+        self.assertEqual(server.worker_pids(), [pid])
+        self.assertGrowth(pid, before, 8 << 20)
+        self.assertLess(self.idle(server), 0.05)
+
+        # some left while they waited
+
+        self.assertIn('POST /produce/life HTTP/1.1" 499 ',
+                      server.access_log())
+
+        found = collections.defaultdict(list)
+        values = self.values()
+        for value in values:
+            if value != 'warm':
+                number, _, i = value.partition('-')
+                found[int(number)].append(int(i))
+
+        self.assertTrue(found)
+        self.assertLessEqual(set(found), whole)
+        for number, positions in found.items():
+            self.assertEqual(sorted(positions), list(range(50)), number)
+
+        status = server.get('/status').json['producers']['main']
+        self.assertEqual(status['messages_acknowledged'], len(values))
+        self.assertEqual(status['messages_failed'], {})
+
+        for _ in range(20):
+            self.warm(server)
 
     # what it costs
 
