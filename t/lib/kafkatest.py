@@ -465,6 +465,13 @@ def rss_bytes(pid):
         return int(f.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
 
 
+def peak_bytes(pid):
+    """The most that rss_bytes() has ever been."""
+
+    with open(f'/proc/{pid}/status', encoding='ascii') as f:
+        return int(re.search(r'^VmHWM:\s+(\d+) kB$', f.read(), re.M)[1]) << 10
+
+
 class Mock:
     """t/mock/mock.c, and a line to it."""
 
