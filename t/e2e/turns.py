@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""More records than the event loop takes in a turn; and those that are not
-handed over yet as a process exits.
+"""More records, or reports, than the event loop takes in a turn; and those that
+are not handed over yet as a process exits.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ LOCATIONS = '''
         location /produce { kafka_produce main; }
         location /status { kafka_status; }'''
 
-TURN = 2000                     # NGX_HTTP_KAFKA_SUBMIT_TURN
+TURN = 2000     # NGX_HTTP_KAFKA_SUBMIT_TURN, NGX_HTTP_KAFKA_EVENTS_TURN
 
 
 class Turns(kafkatest.TestCase):
@@ -39,25 +40,60 @@ class Turns(kafkatest.TestCase):
         return self.nginx(
             kafkatest.producer(self.broker.bootstrap, *properties), LOCATIONS)
 
-    def serve_counted(self):
-        """What is handed over in each turn is counted, from now on; "hold"
-        in the folder delays clients."""
+    def serve_counted(self, *properties):
+        """What each turn hands over and has reported is counted, from now on;
+        "hold" in the folder delays clients, "hold-loop" the loop.
+        """
 
-        with self.preload('newclient.c', f'-DFOLDER="{self.folder}"'), \
-                self.preload('turns.c', f'-DFILE_NAME="{self.folder}/turns"'):
-            server = self.serve()
+        folder = f'-DFOLDER="{self.folder}"'
+        with self.preload('newclient.c', folder), \
+                self.preload('turns.c', folder):
+            server = self.serve(*properties)
         self.assertEqual(self.post(server, ['warm']).status, 200)
-        wait_for(lambda: self.turns() == [1], what='one is counted')
+        wait_for(lambda: (self.turns(), self.reports()) == ([1], [1]),
+                 what='one is counted')
         return server
 
-    def turns(self):
-        """The messages of each turn that had any."""
+    def counts(self, column):
+        """Of each turn that had any."""
 
         try:
             with open(f'{self.folder}/turns', encoding='ascii') as f:
-                return [int(line) for line in f]
+                numbers = [int(line.split()[column]) for line in f]
         except FileNotFoundError:
             return []
+        return [number for number in numbers if number]
+
+    def turns(self):
+        """The messages that were handed over."""
+
+        return self.counts(0)
+
+    def reports(self):
+        return self.counts(1)
+
+    @contextlib.contextmanager
+    def file(self, name):
+        """It is there until the end, or until it is removed."""
+
+        path = f'{self.folder}/{name}'
+        with open(path, 'w', encoding='ascii'):
+            pass
+        try:
+            yield path
+        finally:
+            if os.path.exists(path):
+                os.unlink(path)
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """The broker hangs."""
+
+        os.kill(self.broker.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.broker.process.pid, signal.SIGCONT)
 
     def values(self):
         return [record.value.decode() for record in
@@ -87,12 +123,9 @@ class Turns(kafkatest.TestCase):
         server = self.serve_counted()
         values = [str(i) for i in range(2 * TURN + 500)]
 
-        os.kill(self.broker.process.pid, signal.SIGSTOP)
-        try:
+        with self.stopped():
             waiting = Waiting(server, '/produce/t', self.body(values))
             self.wait_for_all(server, len(values))
-        finally:
-            os.kill(self.broker.process.pid, signal.SIGCONT)
 
         answer = waiting.answer()
         self.assertEqual(answer.status, 200, answer)
@@ -110,29 +143,46 @@ class Turns(kafkatest.TestCase):
 
         # until the client that tries them can be made, all are refused
 
-        hold = f'{self.folder}/hold'
-        with open(hold, 'w', encoding='ascii'):
-            pass
-        self.broker.command('fail 0 INVALID_RECORD 100000')
-        waiting = Waiting(server, '/produce/t', self.body(values))
-
-        try:
+        with self.file('hold') as hold:
+            self.broker.command('fail 0 INVALID_RECORD 100000')
+            waiting = Waiting(server, '/produce/t', self.body(values))
             wait_for(lambda: self.turns() == [1, TURN, 500]
                      and self.producer(server)['messages_pending'] == 0,
                      what='all wait for the other client')
             self.broker.command('clear 0')
-            os.kill(self.broker.process.pid, signal.SIGSTOP)
-            os.unlink(hold)
-            self.wait_for_all(server, len(values))
-        finally:
-            os.kill(self.broker.process.pid, signal.SIGCONT)
-            if os.path.exists(hold):
+            with self.stopped():
                 os.unlink(hold)
+                self.wait_for_all(server, len(values))
 
         answer = waiting.answer()
         self.assertEqual(answer.status, 200, answer)
         self.assertEqual(sorted(self.values()), sorted(values + ['warm']))
         self.assertEqual(self.turns(), [1, TURN, 500, TURN, 500])
+
+    @unittest.skipIf(kafkatest.SANITIZER, 'it wants to be loaded first')
+    def test_several_turns_of_reports(self):
+        """librdkafka says only once that there are some: the next turn goes on
+        by itself."""
+
+        most = 100              # what librdkafka reports together
+        server = self.serve_counted(f'batch.num.messages {most}')
+        values = [str(i) for i in range(2 * TURN + 500)]
+
+        with self.stopped():
+            waiting = Waiting(server, '/produce/t', self.body(values))
+            self.wait_for_all(server, len(values))
+            with self.file('hold-loop'):
+                wait_for(lambda: os.path.exists(f'{self.folder}/held-loop'),
+                         what='the loop is held')
+                os.kill(self.broker.process.pid, signal.SIGCONT)
+                wait_for(lambda: self.values() == ['warm'] + values,
+                         what='the broker has all of them')
+
+        answer = waiting.answer()
+        self.assertEqual(answer.status, 200, answer)
+        wait_for(lambda: sum(self.reports()) == 1 + len(values),
+                 what='all reports are counted')
+        self.assertLess(max(self.reports()), TURN + most)
 
     def test_exit_with_unsent_batches(self):
         """librdkafka has no room for all: the rest is handed over at exit."""

@@ -1,17 +1,22 @@
 /*
- * Preloaded into nginx, with FILE_NAME defined: how many messages are handed to
- * librdkafka in a turn of the event loop, a line for each turn that had any.
+ * Preloaded into nginx, with FOLDER defined: a file "turns" there says how many
+ * messages are handed to librdkafka, and how many are reported, in a turn of
+ * the event loop, a line for each turn that had any.  The loop is held as long
+ * as there is a file "hold-loop", where a file "held-loop" says that it is.
  */
 
 #define _GNU_SOURCE
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <sys/epoll.h>
 #include <librdkafka/rdkafka.h>
 
 
-static __thread unsigned  messages;
+static __thread unsigned  sent;
+static __thread unsigned  reported;
 
 
 /* called in the thread that produces, for each message */
@@ -23,7 +28,7 @@ on_send(rd_kafka_t *rk, rd_kafka_message_t *msg, void *data)
     (void) msg;
     (void) data;
 
-    messages++;
+    sent++;
 
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
@@ -56,21 +61,55 @@ rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *errstr,
 }
 
 
+const rd_kafka_message_t *
+rd_kafka_event_message_next(rd_kafka_event_t *event)
+{
+    const rd_kafka_message_t  *msg;
+    const rd_kafka_message_t  *(*next)(rd_kafka_event_t *);
+
+    *(void **) &next = dlsym(RTLD_NEXT, "rd_kafka_event_message_next");
+
+    msg = next(event);
+
+    if (msg) {
+        reported++;
+    }
+
+    return msg;
+}
+
+
+static void
+end_turn(void)
+{
+    FILE  *f;
+
+    if (sent == 0 && reported == 0) {
+        return;
+    }
+
+    f = fopen(FOLDER "/turns", "a");
+
+    if (f) {
+        fprintf(f, "%u %u\n", sent, reported);
+        fclose(f);
+    }
+
+    sent = 0;
+    reported = 0;
+}
+
+
 int
 epoll_wait(int fd, struct epoll_event *events, int max, int timeout)
 {
-    int   (*next)(int, struct epoll_event *, int, int);
-    FILE  *f;
+    int  (*next)(int, struct epoll_event *, int, int);
 
-    if (messages) {
-        f = fopen(FILE_NAME, "a");
+    end_turn();
 
-        if (f) {
-            fprintf(f, "%u\n", messages);
-            fclose(f);
-        }
-
-        messages = 0;
+    while (access(FOLDER "/hold-loop", F_OK) == 0) {
+        (void) close(open(FOLDER "/held-loop", O_WRONLY|O_CREAT, 0666));
+        (void) usleep(1000);
     }
 
     *(void **) &next = dlsym(RTLD_NEXT, "epoll_wait");
