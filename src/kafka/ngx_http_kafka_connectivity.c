@@ -22,18 +22,19 @@
 static void ngx_http_kafka_connectivity_unreachable(
     ngx_http_kafka_connectivity_t *cn, rd_kafka_resp_err_t err,
     const char *text);
-static ngx_uint_t ngx_http_kafka_connectivity_news(
+static void ngx_http_kafka_connectivity_report(
+    ngx_http_kafka_connectivity_t *cn, rd_kafka_resp_err_t err,
+    const char *name, const char *text);
+static ngx_uint_t ngx_http_kafka_connectivity_known(
     ngx_http_kafka_connectivity_t *cn, rd_kafka_resp_err_t err);
 static ngx_uint_t ngx_http_kafka_connectivity_may_log(
-    ngx_http_kafka_connectivity_t *cn);
+    ngx_http_kafka_connectivity_t *cn, ngx_uint_t level);
 
 
 void
 ngx_http_kafka_connectivity_error(ngx_http_kafka_connectivity_t *cn,
     rd_kafka_resp_err_t err, const char *text)
 {
-    ngx_uint_t  level;
-
     if (err == RD_KAFKA_RESP_ERR__TRANSPORT
         && ngx_strstr(text, ":SSL routines:"))
     {
@@ -44,14 +45,7 @@ ngx_http_kafka_connectivity_error(ngx_http_kafka_connectivity_t *cn,
 
     ngx_http_kafka_connectivity_unreachable(cn, err, text);
 
-    level = ngx_http_kafka_connectivity_news(cn, err) ? NGX_LOG_ERR
-                                                      : NGX_LOG_INFO;
-
-    if (ngx_http_kafka_connectivity_may_log(cn)) {
-        ngx_log_error(level, ngx_cycle->log, 0,
-                      "kafka producer \"%V\": %s: %s", cn->name,
-                      rd_kafka_err2name(err), text);
-    }
+    ngx_http_kafka_connectivity_report(cn, err, rd_kafka_err2name(err), text);
 }
 
 
@@ -94,35 +88,50 @@ ngx_http_kafka_connectivity_unreachable(ngx_http_kafka_connectivity_t *cn,
 }
 
 
+static void
+ngx_http_kafka_connectivity_report(ngx_http_kafka_connectivity_t *cn,
+    rd_kafka_resp_err_t err, const char *name, const char *text)
+{
+    ngx_uint_t  level, known;
+
+    known = ngx_http_kafka_connectivity_known(cn, err);
+    level = known ? NGX_LOG_INFO : NGX_LOG_ERR;
+
+    if (!ngx_http_kafka_connectivity_may_log(cn, level)) {
+        return;
+    }
+
+    ngx_log_error(level, ngx_cycle->log, 0, "kafka producer \"%V\": %s: %s",
+                  cn->name, name, text);
+
+    if (!known && err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        cn->logged_error = cn->last_error;
+        cn->error_logged = ngx_current_msec;
+    }
+}
+
+
 /*
- * 0 where it is known already and comes with each attempt to connect.  That a
- * connection broke says less than why it cannot be made.
+ * Whether the log has this error already: it comes again with each attempt to
+ * connect.  That a connection broke says less than why it cannot be made.
  */
 
 static ngx_uint_t
-ngx_http_kafka_connectivity_news(ngx_http_kafka_connectivity_t *cn,
+ngx_http_kafka_connectivity_known(ngx_http_kafka_connectivity_t *cn,
     rd_kafka_resp_err_t err)
 {
     if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-        return 1;
+        return 0;
     }
 
-    if (cn->last_error
-        && (err == cn->last_error || err == RD_KAFKA_RESP_ERR__TRANSPORT))
+    if (cn->last_error == RD_KAFKA_RESP_ERR_NO_ERROR
+        || err != RD_KAFKA_RESP_ERR__TRANSPORT)
     {
-        if (ngx_current_msec - cn->last_error_logged
-            < NGX_HTTP_KAFKA_LOG_REPEAT)
-        {
-            return 0;
-        }
-
-    } else {
         cn->last_error = err;
     }
 
-    cn->last_error_logged = ngx_current_msec;
-
-    return 1;
+    return cn->logged_error == cn->last_error
+           && ngx_current_msec - cn->error_logged < NGX_HTTP_KAFKA_LOG_REPEAT;
 }
 
 
@@ -134,19 +143,23 @@ ngx_http_kafka_connectivity_fatal(ngx_http_kafka_connectivity_t *cn,
 
     level = NGX_LOG_INFO;
 
-    if (err != cn->last_fatal
-        || ngx_current_msec - cn->last_fatal_logged
-           >= NGX_HTTP_KAFKA_LOG_REPEAT)
+    if (err != cn->logged_fatal
+        || ngx_current_msec - cn->fatal_logged >= NGX_HTTP_KAFKA_LOG_REPEAT)
     {
         level = NGX_LOG_ERR;
-        cn->last_fatal = err;
-        cn->last_fatal_logged = ngx_current_msec;
     }
 
-    if (ngx_http_kafka_connectivity_may_log(cn)) {
-        ngx_log_error(level, ngx_cycle->log, 0,
-                      "kafka producer \"%V\": fatal error %s: %s; its client "
-                      "is replaced", cn->name, rd_kafka_err2name(err), text);
+    if (!ngx_http_kafka_connectivity_may_log(cn, level)) {
+        return;
+    }
+
+    ngx_log_error(level, ngx_cycle->log, 0,
+                  "kafka producer \"%V\": fatal error %s: %s; its client "
+                  "is replaced", cn->name, rd_kafka_err2name(err), text);
+
+    if (level == NGX_LOG_ERR) {
+        cn->logged_fatal = err;
+        cn->fatal_logged = ngx_current_msec;
     }
 }
 
@@ -155,19 +168,17 @@ void
 ngx_http_kafka_connectivity_log(ngx_http_kafka_connectivity_t *cn, int level,
     const char *facility, const char *text)
 {
+    if (ngx_strcmp(facility, "SSLCERTVRFY") == 0) {
+        ngx_http_kafka_connectivity_report(cn, RD_KAFKA_RESP_ERR__SSL,
+                                           facility, text);
+        return;
+    }
+
     /* syslog's levels are nginx's less one; a broker's fault is no [crit] */
 
     level = ngx_max(level + 1, NGX_LOG_ERR);
 
-    if (ngx_strcmp(facility, "SSLCERTVRFY") == 0
-        && !ngx_http_kafka_connectivity_news(cn, RD_KAFKA_RESP_ERR__SSL))
-    {
-        level = NGX_LOG_INFO;
-    }
-
-    if ((ngx_uint_t) level > ngx_cycle->log->log_level
-        || !ngx_http_kafka_connectivity_may_log(cn))
-    {
+    if (!ngx_http_kafka_connectivity_may_log(cn, level)) {
         return;
     }
 
@@ -176,11 +187,19 @@ ngx_http_kafka_connectivity_log(ngx_http_kafka_connectivity_t *cn, int level,
 }
 
 
-/* brokers that stay away, or a debug setting, must not flood the log */
+/*
+ * Brokers that stay away, or a debug setting, must not flood the log.  A line
+ * that error_log leaves out by its level is not counted.
+ */
 
 static ngx_uint_t
-ngx_http_kafka_connectivity_may_log(ngx_http_kafka_connectivity_t *cn)
+ngx_http_kafka_connectivity_may_log(ngx_http_kafka_connectivity_t *cn,
+    ngx_uint_t level)
 {
+    if (level > ngx_cycle->log->log_level) {
+        return 0;
+    }
+
     if (ngx_current_msec - cn->log_window >= NGX_HTTP_KAFKA_LOG_WINDOW) {
 
         if (cn->log_lines > NGX_HTTP_KAFKA_LOG_LINES) {
@@ -202,6 +221,7 @@ ngx_http_kafka_connectivity_acked(ngx_http_kafka_connectivity_t *cn,
     const rd_kafka_message_t *msg)
 {
     cn->last_error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    cn->logged_error = RD_KAFKA_RESP_ERR_NO_ERROR;
 
     if (cn->unreachable
         && rd_kafka_message_broker_id(msg) == cn->unreachable_broker)

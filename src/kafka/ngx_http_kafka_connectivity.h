@@ -27,10 +27,12 @@ typedef struct {
     /* why connections are lost or cannot be made, until a record is delivered;
        0: they can */
     rd_kafka_resp_err_t   last_error;
-    ngx_msec_t            last_error_logged;
 
-    rd_kafka_resp_err_t   last_fatal;        /* that was logged as an error */
-    ngx_msec_t            last_fatal_logged;
+    /* what was last written at the level "error", and when; 0: nothing */
+    rd_kafka_resp_err_t   logged_error;
+    ngx_msec_t            error_logged;
+    rd_kafka_resp_err_t   logged_fatal;
+    ngx_msec_t            fatal_logged;
 
     /* why a broker does not accept connections at its own address, or 0 */
     rd_kafka_resp_err_t   unreachable;
@@ -58,7 +60,10 @@ void ngx_http_kafka_connectivity_log(ngx_http_kafka_connectivity_t *cn,
 void ngx_http_kafka_connectivity_acked(ngx_http_kafka_connectivity_t *cn,
     const rd_kafka_message_t *msg);
 
-/* err for a request that waited for brokers in vain, as precise as is known */
+/*
+ * The error for a request that no broker answered in time: the last connection
+ * error if known, else _ALL_BROKERS_DOWN.
+ */
 rd_kafka_resp_err_t ngx_http_kafka_connectivity_cause(
     ngx_http_kafka_connectivity_t *cn);
 

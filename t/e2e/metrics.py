@@ -30,6 +30,19 @@ SERVER = '''
         location = /health { kafka_health main; }
 '''
 
+BROKERS = 15                    # more than lines of librdkafka's in a second
+
+
+class Warn(kafkatest.Nginx):
+    """One whose log has no line below warnings."""
+
+    def write(self, http_block, server):
+        super().write(http_block, server)
+        with open(self.conf, encoding='utf-8') as f:
+            text = f.read()
+        with open(self.conf, 'w', encoding='utf-8') as f:
+            f.write(text.replace('error.log info;', 'error.log warn;'))
+
 
 class Scrape:
     """Prometheus's text, read by Prometheus's own parser."""
@@ -765,6 +778,21 @@ class Metrics(kafkatest.TestCase):
                                        r'"noted": CONFWARN: ')
         self.assertRegex(server.log(), r'\[notice\] \d+#\d+: kafka producer '
                                        r'"noted": librdkafka\'s mock cluster ')
+
+    def test_lines_below_the_level_of_the_log(self):
+        """Repeats that error_log leaves out do not use up the lines of a
+        second."""
+
+        cluster = self.mock(BROKERS)
+        server = self.start(Warn(
+            kafkatest.producer(cluster.bootstrap,
+                               'enable.sparse.connections false',
+                               'statistics.interval.ms 50'), SERVER))
+        wait_for(lambda: sum(Scrape(server).named('kafka_broker_up').values())
+                 >= BROKERS, what='all brokers are up')
+        cluster.stop()
+        wait_for(lambda: '_ALL_BROKERS_DOWN: ' in server.log(),
+                 what='all brokers are down')
 
     def test_rate_of_librdkafka(self):
         server = self.serve('debug all', main='error_log debug.log debug;')
