@@ -14,6 +14,7 @@
 
 
 static void ngx_http_kafka_reader_cleanup(void *data);
+static void ngx_http_kafka_reader_free_token(ngx_http_kafka_reader_t *rd);
 static ngx_int_t ngx_http_kafka_reader_hold(ngx_http_kafka_reader_t *rd,
     ngx_str_t *piece, off_t offset);
 static ngx_int_t ngx_http_kafka_reader_token(ngx_http_kafka_reader_t *rd);
@@ -60,17 +61,37 @@ ngx_http_kafka_reader_close(ngx_http_kafka_reader_t *rd)
         rd->yajl = NULL;
     }
 
+    ngx_http_kafka_reader_free_token(rd);
+}
+
+
+/* who counts the bytes may be gone */
+
+static void
+ngx_http_kafka_reader_cleanup(void *data)
+{
+    ngx_http_kafka_reader_t *rd = data;
+
+    if (rd->yajl) {
+        ngx_http_kafka_yajl_close(rd->yajl);
+    }
+
     if (rd->token.data) {
         ngx_free(rd->token.data);
-        ngx_str_null(&rd->token);
     }
 }
 
 
 static void
-ngx_http_kafka_reader_cleanup(void *data)
+ngx_http_kafka_reader_free_token(ngx_http_kafka_reader_t *rd)
 {
-    ngx_http_kafka_reader_close(data);
+    if (rd->token.data) {
+        rd->hold(rd->data, -(ssize_t) rd->token_room);
+        ngx_free(rd->token.data);
+    }
+
+    ngx_str_null(&rd->token);
+    rd->token_room = 0;
 }
 
 
@@ -136,14 +157,14 @@ ngx_http_kafka_reader_hold(ngx_http_kafka_reader_t *rd, ngx_str_t *piece,
             return NGX_ERROR;
         }
 
+        rd->hold(rd->data, room - rd->token_room);
+
         rd->token.data = data;
         rd->token_room = room;
     }
 
     ngx_memcpy(rd->token.data + rd->token.len, piece->data, piece->len);
     rd->token.len += piece->len;
-
-    rd->hold(rd->data, piece->len);
 
     return rd->lex.open ? NGX_OK : ngx_http_kafka_reader_token(rd);
 }
@@ -173,13 +194,7 @@ ngx_http_kafka_reader_token(ngx_http_kafka_reader_t *rd)
         rc = ngx_http_kafka_reader_parse(rd, &rd->token, rd->token_offset);
     }
 
-    if (rd->token.data) {
-        rd->hold(rd->data, -(ssize_t) rd->token.len);
-        ngx_free(rd->token.data);
-    }
-
-    ngx_str_null(&rd->token);
-    rd->token_room = 0;
+    ngx_http_kafka_reader_free_token(rd);
 
     return rc;
 }

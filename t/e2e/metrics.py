@@ -193,6 +193,27 @@ class Metrics(kafkatest.TestCase):
         self.assertEqual(now.get('kafka_messages_acknowledged_total'), 1)
         self.assertEqual(now.get('kafka_workers'), 1)
 
+    def test_memory_of_a_value_that_comes_in_pieces(self):
+        """What is allocated counts, not only the bytes in use."""
+
+        server = self.serve()
+
+        def held():
+            worker, = server.get('/status').json['workers']
+            return worker['memory']
+
+        with server.connect() as s:
+            s.sendall(b'POST /produce/metrics HTTP/1.1\r\nHost: a\r\n'
+                      b'Expect: 100-continue\r\nContent-Length: 9013\r\n\r\n')
+            self.assertIn(b' 100 ', s.recv(4096))
+            s.sendall(b'{"value":"' + b'x' * 9000)
+            wait_for(lambda: held() > 9000, what='most of the value')
+            s.sendall(b'x')
+            wait_for(lambda: held() > 18000, what='it is twice as large')
+            s.sendall(b'"}')
+            self.assertEqual(kafkatest.read_response(s).status, 200)
+        wait_for(lambda: held() == 0, what='all of it is freed')
+
     def test_gauges(self):
         server = self.serve()
         self.assertEqual(server.get('/produce/metrics/warm').status, 200)
