@@ -15,6 +15,7 @@ static ngx_http_kafka_ctx_t *ngx_http_kafka_request_create(
     ngx_http_request_t *r);
 static void ngx_http_kafka_request_cleanup(void *data);
 static void ngx_http_kafka_request_keep(ngx_http_kafka_ctx_t *ctx);
+static void ngx_http_kafka_request_keep_topic(ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_request_start(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_request_no_body(ngx_http_request_t *r,
@@ -154,7 +155,7 @@ ngx_http_kafka_request_facts(ngx_http_request_t *r)
         return NULL;
     }
 
-    /* it is being answered no more: the client has gone, or it waits still */
+    /* the request was not answered: the client has gone, or it still waits */
 
     if (ctx->batch) {
         ngx_http_kafka_request_keep(ctx);
@@ -195,16 +196,31 @@ ngx_http_kafka_request_keep(ngx_http_kafka_ctx_t *ctx)
         facts->offset = record->offset;
     }
 
-    ngx_str_null(&facts->topic);
+    ngx_http_kafka_request_keep_topic(ctx);
+}
+
+
+/* variables are evaluated again and again: one copy is enough for all */
+
+static void
+ngx_http_kafka_request_keep_topic(ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_str_t                *topic;
+    ngx_http_kafka_target_t  *target;
+
+    topic = &ctx->facts.topic;
+    target = ctx->batch->targets;
 
     /* the path's topic needs no copy */
 
-    if (ctx->topic.len == 0 && batch->targets && !batch->targets->next) {
-        facts->topic.data = ngx_pstrdup(ctx->request->pool,
-                                        &batch->targets->name);
-        if (facts->topic.data) {
-            facts->topic.len = batch->targets->name.len;
-        }
+    if (ctx->topic.len || target == NULL || target->next) {
+        ngx_str_null(topic);
+        return;
+    }
+
+    if (topic->data == NULL) {
+        topic->data = ngx_pstrdup(ctx->request->pool, &target->name);
+        topic->len = topic->data ? target->name.len : 0;
     }
 }
 
