@@ -49,6 +49,9 @@ typedef struct {
     ngx_int_t  (*feed)(ngx_http_kafka_ctx_t *ctx, u_char *data, size_t len);
     ngx_int_t  (*end)(ngx_http_kafka_ctx_t *ctx);
 
+    /* after the last call of these, whatever it returned: frees what reads */
+    void       (*done)(ngx_http_kafka_ctx_t *ctx);
+
     /* bytes for any answer about the batch's records */
     size_t     (*room)(ngx_http_kafka_batch_t *batch);
 

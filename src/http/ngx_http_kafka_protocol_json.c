@@ -31,6 +31,7 @@ static ngx_int_t ngx_http_kafka_protocol_json_message(
 static ngx_int_t ngx_http_kafka_protocol_json_feed(ngx_http_kafka_ctx_t *ctx,
     u_char *data, size_t len);
 static ngx_int_t ngx_http_kafka_protocol_json_end(ngx_http_kafka_ctx_t *ctx);
+static void ngx_http_kafka_protocol_json_done(ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_protocol_json_fed(ngx_http_kafka_ctx_t *ctx,
     ngx_int_t rc);
 static ngx_uint_t ngx_http_kafka_protocol_json_result(ngx_http_request_t *r,
@@ -47,6 +48,7 @@ const ngx_http_kafka_protocol_t  ngx_http_kafka_protocol_json = {
     ngx_http_kafka_protocol_json_start,
     ngx_http_kafka_protocol_json_feed,
     ngx_http_kafka_protocol_json_end,
+    ngx_http_kafka_protocol_json_done,
     ngx_http_kafka_response_room,
     ngx_http_kafka_protocol_json_result,
     ngx_http_kafka_protocol_json_refused,
@@ -203,10 +205,18 @@ ngx_http_kafka_protocol_json_end(ngx_http_kafka_ctx_t *ctx)
 
     rc = ngx_http_kafka_messages_end(json->messages);
 
-    /* Kafka's answer may take long */
-    ngx_http_kafka_messages_done(json->messages);
-
     return ngx_http_kafka_protocol_json_fed(ctx, rc);
+}
+
+
+static void
+ngx_http_kafka_protocol_json_done(ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_http_kafka_protocol_json_t  *json;
+
+    json = ctx->protocol_data;
+
+    ngx_http_kafka_messages_done(json->messages);
 }
 
 

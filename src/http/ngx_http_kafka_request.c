@@ -299,6 +299,9 @@ ngx_http_kafka_request_body_handler(ngx_http_request_t *r, ngx_int_t rc)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
 
+    /* Kafka's answer, or what nginx discards of a body, may take long */
+    ctx->protocol->done(ctx);
+
     if (rc == NGX_OK) {
         ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                        "kafka: batch %p: %ui messages", ctx->batch,

@@ -214,6 +214,30 @@ class Metrics(kafkatest.TestCase):
             self.assertEqual(kafkatest.read_response(s).status, 200)
         wait_for(lambda: held() == 0, what='all of it is freed')
 
+    def check_memory_of_refused(self, status, size, end=b''):
+        """It is freed at once, not when nginx has discarded the rest."""
+
+        server = self.serve(
+            http='kafka_max_memory 12m;',
+            server='client_max_body_size 0; lingering_timeout 60s;' + SERVER)
+        pid, = server.worker_pids()
+        self.assertEqual(server.get('/produce/metrics/warm').status, 200)
+        before = kafkatest.rss_bytes(pid)
+
+        with server.connect() as s:
+            text = b'{"value":"' + b'x' * size + end
+            s.sendall(b'POST /produce/metrics HTTP/1.1\r\nHost: a\r\n'
+                      b'Transfer-Encoding: chunked\r\n\r\n'
+                      b'%x\r\n%b\r\n' % (len(text), text))
+            self.assertEqual(kafkatest.read_response(s).status, status)
+            self.assertGrowth(pid, before, 4000000)
+
+    def test_memory_of_an_invalid_body(self):
+        self.check_memory_of_refused(400, 8000000, b'\xff')
+
+    def test_memory_of_a_body_that_is_too_large(self):
+        self.check_memory_of_refused(413, 16000000)
+
     def test_gauges(self):
         server = self.serve()
         self.assertEqual(server.get('/produce/metrics/warm').status, 200)
