@@ -20,7 +20,7 @@ my %long = (ngx_http_kafka_lex_outside => 1);
 my %uses = (
     src     => [qw(http kafka metrics json)],
     http    => [qw(kafka metrics json src)],
-    kafka   => [qw(metrics json)],
+    kafka   => [qw(metrics)],
     metrics => [qw(json src)],
     json    => [],
 );
