@@ -6,6 +6,7 @@
 
 #include <ngx_http_kafka_health_check.h>
 #include <ngx_http_kafka_endpoint.h>
+#include <ngx_http_kafka_errors.h>
 #include <ngx_http_kafka_location.h>
 
 
@@ -53,7 +54,7 @@ ngx_http_kafka_health_check_handler(ngx_http_request_t *r)
 
         if (err) {
             ngx_http_kafka_write(&out, ",\"code\":\"%s\"",
-                                 rd_kafka_err2name(err));
+                                 ngx_http_kafka_error_name(err));
         }
     }
 

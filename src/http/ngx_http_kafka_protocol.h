@@ -15,9 +15,10 @@
 
 
 /*
- * What a request says, and how it is answered: JSON is one protocol.  One knows
- * nothing of librdkafka, and fills a batch by the functions of batch.h.  Its
- * functions are read-only data, and run in the event loop.
+ * What a request says, and how it is answered: JSON is one protocol.  A
+ * protocol fills a batch by the functions of batch.h.  It calls no function of
+ * librdkafka: record.h has the types that it needs, errors.h the texts.  Its
+ * table is read-only, and its functions run in the event loop.
  */
 
 

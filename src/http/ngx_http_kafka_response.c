@@ -33,7 +33,6 @@
      + 3 * NGX_INT_T_LEN)
 
 
-static size_t ngx_http_kafka_response_longest_code(void);
 static size_t ngx_http_kafka_response_results_len(
     ngx_http_kafka_batch_t *batch);
 static u_char *ngx_http_kafka_response_records(u_char *p,
@@ -49,7 +48,6 @@ static u_char *ngx_http_kafka_response_remedy(u_char *p, u_char *last,
     rd_kafka_msg_status_t persisted);
 static u_char *ngx_http_kafka_response_reason(u_char *p, u_char *last,
     ngx_http_kafka_batch_t *batch);
-static const char *ngx_http_kafka_response_cause(rd_kafka_resp_err_t err);
 static u_char *ngx_http_kafka_response_record(u_char *p,
     ngx_http_kafka_record_t *record);
 static u_char *ngx_http_kafka_response_number(u_char *p, int64_t n);
@@ -57,7 +55,7 @@ static u_char *ngx_http_kafka_response_failed(u_char *p,
     ngx_http_kafka_record_t *record, ngx_uint_t brief);
 static size_t ngx_http_kafka_response_failed_len(
     ngx_http_kafka_record_t *record);
-static rd_kafka_resp_err_t ngx_http_kafka_response_overdue(
+static rd_kafka_resp_err_t ngx_http_kafka_response_outcome(
     ngx_http_kafka_record_t *record, rd_kafka_msg_status_t *persisted);
 
 
@@ -72,7 +70,7 @@ ngx_http_kafka_response_room(ngx_http_kafka_batch_t *batch)
 {
     size_t  code, result;
 
-    code = ngx_http_kafka_response_longest_code();
+    code = ngx_http_kafka_error_longest_name();
 
     result = NGX_HTTP_KAFKA_RESPONSE_FAILURE + code
              + sizeof(NGX_HTTP_KAFKA_RESPONSE_BRIEF) - 1;
@@ -83,32 +81,6 @@ ngx_http_kafka_response_room(ngx_http_kafka_batch_t *batch)
     return NGX_HTTP_KAFKA_RESPONSE_HEAD + NGX_HTTP_KAFKA_RESPONSE_SUMMARY
            + code + NGX_HTTP_KAFKA_RESPONSE_RESULTS
            + batch->nrecords * result + batch->names;
-}
-
-
-/* of librdkafka's names of errors */
-
-static size_t
-ngx_http_kafka_response_longest_code(void)
-{
-    size_t                          i, n;
-    const struct rd_kafka_err_desc  *descs;
-    static size_t                   longest;
-
-    if (longest == 0) {
-        rd_kafka_get_err_descs(&descs, &n);
-
-        /* a code that librdkafka has no name for */
-        longest = sizeof("ERR_?") + NGX_INT32_LEN;
-
-        for (i = 0; i < n; i++) {
-            if (descs[i].name) {
-                longest = ngx_max(longest, ngx_strlen(descs[i].name));
-            }
-        }
-    }
-
-    return longest;
 }
 
 
@@ -164,7 +136,7 @@ ngx_http_kafka_response_results(ngx_pool_t *pool,
 
     if (body->data == NULL) {
 
-        /* the truth in fewer words */
+        /* use short texts that fit into room */
 
         brief = 1;
         body->data = room->data;
@@ -234,13 +206,14 @@ ngx_http_kafka_response_summary(u_char *buf, size_t size,
         first++;
     }
 
-    err = ngx_http_kafka_response_overdue(record, &persisted);
+    err = ngx_http_kafka_response_outcome(record, &persisted);
     *status = ngx_http_kafka_error_status(err, persisted);
 
     p = ngx_slprintf(buf, buf + size,
                      "message %ui: %s; %ui of %ui messages were not "
                      "acknowledged", first,
-                     brief ? rd_kafka_err2name(err) : rd_kafka_err2str(err),
+                     brief ? ngx_http_kafka_error_name(err)
+                           : ngx_http_kafka_error_text(err),
                      batch->nrecords - batch->acked, batch->nrecords);
 
     if (!brief) {
@@ -327,12 +300,7 @@ ngx_http_kafka_response_refusal(ngx_pool_t *pool,
                                   batch);
     text->len = last - text->data;
 
-    if (batch->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
-        return NGX_HTTP_BAD_REQUEST;
-    }
-
-    return ngx_http_kafka_error_status(batch->err,
-                                       RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+    return ngx_http_kafka_error_unsent_status(batch->err);
 }
 
 
@@ -340,7 +308,6 @@ static u_char *
 ngx_http_kafka_response_reason(u_char *p, u_char *last,
     ngx_http_kafka_batch_t *batch)
 {
-    ngx_str_t                *topic;
     ngx_uint_t                index;
     ngx_http_kafka_record_t  *record;
 
@@ -348,65 +315,14 @@ ngx_http_kafka_response_reason(u_char *p, u_char *last,
 
     if (record == NULL) {
         return ngx_slprintf(p, last, "%s: nothing was sent",
-                            ngx_http_kafka_response_cause(batch->err));
+                            ngx_http_kafka_error_unsent(batch->err));
     }
-
-    topic = &record->target->name;
 
     p = ngx_slprintf(p, last, "message %ui: ", index);
 
-    switch (batch->err) {
-
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-        return ngx_slprintf(p, last, "topic \"%V\" does not exist", topic);
-
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-        return ngx_slprintf(p, last, "topic \"%V\" is refused by the brokers' "
-                            "access rules", topic);
-
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-        return ngx_slprintf(p, last, "topic \"%V\" has no partition %D", topic,
-                            record->partition);
-
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-        return ngx_slprintf(p, last, "key, value and headers are larger than "
-                            "the producer's \"message.max.bytes\"");
-
-    default:
-        return ngx_slprintf(p, last, "topic \"%V\": %s", topic,
-                            rd_kafka_err2str(batch->err));
-    }
-}
-
-
-/* for the caller to tell the operator: details are in nginx's log only */
-
-static const char *
-ngx_http_kafka_response_cause(rd_kafka_resp_err_t err)
-{
-    switch (err) {
-
-    case RD_KAFKA_RESP_ERR__DESTROY:
-        return "the server is shutting down, send the request again";
-
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
-    case RD_KAFKA_RESP_ERR_ILLEGAL_SASL_STATE:
-        return "the Kafka brokers refuse this server's credentials, its "
-               "operator must fix them";
-
-    case RD_KAFKA_RESP_ERR__SSL:
-        return "TLS to the Kafka brokers fails, their certificate or this "
-               "server's is not accepted: its operator must fix that";
-
-    case RD_KAFKA_RESP_ERR__RESOLVE:
-        return "the Kafka brokers' names cannot be resolved, the operator of "
-               "this server must fix that";
-
-    default:
-        return "no Kafka broker answered in time, try again later";
-    }
+    return ngx_http_kafka_error_refusal(p, last, batch->err,
+                                        &record->target->name,
+                                        record->partition);
 }
 
 
@@ -523,11 +439,11 @@ ngx_http_kafka_response_failed_len(ngx_http_kafka_record_t *record)
     rd_kafka_resp_err_t     err;
     rd_kafka_msg_status_t   persisted;
 
-    err = ngx_http_kafka_response_overdue(record, &persisted);
-    text = rd_kafka_err2str(err);
+    err = ngx_http_kafka_response_outcome(record, &persisted);
+    text = ngx_http_kafka_error_text(err);
 
     return NGX_HTTP_KAFKA_RESPONSE_FAILURE + record->target->name.len
-           + ngx_strlen(rd_kafka_err2name(err)) + ngx_strlen(text)
+           + ngx_strlen(ngx_http_kafka_error_name(err)) + ngx_strlen(text)
            + ngx_escape_json(NULL, (u_char *) text, ngx_strlen(text));
 }
 
@@ -541,8 +457,9 @@ ngx_http_kafka_response_failed(u_char *p, ngx_http_kafka_record_t *record,
     rd_kafka_msg_status_t           persisted;
     const ngx_http_kafka_error_t   *e;
 
-    err = ngx_http_kafka_response_overdue(record, &persisted);
-    text = brief ? NGX_HTTP_KAFKA_RESPONSE_BRIEF : rd_kafka_err2str(err);
+    err = ngx_http_kafka_response_outcome(record, &persisted);
+    text = brief ? NGX_HTTP_KAFKA_RESPONSE_BRIEF
+                 : ngx_http_kafka_error_text(err);
     e = ngx_http_kafka_error(err);
 
     p = ngx_sprintf(p, "{\"topic\":\"%V\",\"error\":\"",
@@ -551,17 +468,20 @@ ngx_http_kafka_response_failed(u_char *p, ngx_http_kafka_record_t *record,
 
     return ngx_sprintf(p, "\",\"code\":\"%s\",\"retriable\":%s,"
                           "\"persisted\":\"%s\"}",
-                       rd_kafka_err2name(err),
+                       ngx_http_kafka_error_name(err),
                        (e->flags & NGX_HTTP_KAFKA_ERROR_RETRIABLE) ? "true"
                                                                   : "false",
                        ngx_http_kafka_response_persisted[persisted]);
 }
 
 
-/* a record that should have had its report by now may be in Kafka or not */
+/*
+ * The error of a record without success, and whether Kafka may have it.  One
+ * that should have had its report by now may be in Kafka or not.
+ */
 
 static rd_kafka_resp_err_t
-ngx_http_kafka_response_overdue(ngx_http_kafka_record_t *record,
+ngx_http_kafka_response_outcome(ngx_http_kafka_record_t *record,
     rd_kafka_msg_status_t *persisted)
 {
     if (record->state == NGX_HTTP_KAFKA_RECORD_FAILED) {

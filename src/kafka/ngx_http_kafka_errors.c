@@ -263,3 +263,111 @@ ngx_http_kafka_error_status(rd_kafka_resp_err_t err,
 
     return status;
 }
+
+
+/* a look-up has shown that the topic lacks the partition: the caller's fault */
+
+ngx_uint_t
+ngx_http_kafka_error_unsent_status(rd_kafka_resp_err_t err)
+{
+    if (err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
+        return 400;
+    }
+
+    return ngx_http_kafka_error_status(err, RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+}
+
+
+const char *
+ngx_http_kafka_error_unsent(rd_kafka_resp_err_t err)
+{
+    switch (err) {
+
+    case RD_KAFKA_RESP_ERR__DESTROY:
+        return "the server is shutting down, send the request again";
+
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
+    case RD_KAFKA_RESP_ERR_ILLEGAL_SASL_STATE:
+        return "the Kafka brokers refuse this server's credentials, its "
+               "operator must fix them";
+
+    case RD_KAFKA_RESP_ERR__SSL:
+        return "TLS to the Kafka brokers fails, their certificate or this "
+               "server's is not accepted: its operator must fix that";
+
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+        return "the Kafka brokers' names cannot be resolved, the operator of "
+               "this server must fix that";
+
+    default:
+        return "no Kafka broker answered in time, try again later";
+    }
+}
+
+
+u_char *
+ngx_http_kafka_error_refusal(u_char *p, u_char *last, rd_kafka_resp_err_t err,
+    ngx_str_t *topic, int32_t partition)
+{
+    switch (err) {
+
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+        return ngx_slprintf(p, last, "topic \"%V\" does not exist", topic);
+
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        return ngx_slprintf(p, last, "topic \"%V\" is refused by the brokers' "
+                            "access rules", topic);
+
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+        return ngx_slprintf(p, last, "topic \"%V\" has no partition %D", topic,
+                            partition);
+
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+        return ngx_slprintf(p, last, "key, value and headers are larger than "
+                            "the producer's \"message.max.bytes\"");
+
+    default:
+        return ngx_slprintf(p, last, "topic \"%V\": %s", topic,
+                            rd_kafka_err2str(err));
+    }
+}
+
+
+const char *
+ngx_http_kafka_error_name(rd_kafka_resp_err_t err)
+{
+    return rd_kafka_err2name(err);
+}
+
+
+size_t
+ngx_http_kafka_error_longest_name(void)
+{
+    size_t                           i, n;
+    const struct rd_kafka_err_desc  *descs;
+    static size_t                    longest;
+
+    if (longest == 0) {
+        rd_kafka_get_err_descs(&descs, &n);
+
+        /* a code that librdkafka has no name for */
+        longest = sizeof("ERR_?") + NGX_INT32_LEN;
+
+        for (i = 0; i < n; i++) {
+            if (descs[i].name) {
+                longest = ngx_max(longest, ngx_strlen(descs[i].name));
+            }
+        }
+    }
+
+    return longest;
+}
+
+
+const char *
+ngx_http_kafka_error_text(rd_kafka_resp_err_t err)
+{
+    return rd_kafka_err2str(err);
+}

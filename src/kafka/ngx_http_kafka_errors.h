@@ -46,5 +46,30 @@ const ngx_http_kafka_error_t *ngx_http_kafka_error(rd_kafka_resp_err_t err);
 ngx_uint_t ngx_http_kafka_error_status(rd_kafka_resp_err_t err,
     rd_kafka_msg_status_t persisted);
 
+/* the HTTP status for a request of which nothing was sent, because of err */
+ngx_uint_t ngx_http_kafka_error_unsent_status(rd_kafka_resp_err_t err);
+
+/*
+ * Why nothing was sent where no message is to blame, in words that the caller
+ * can pass on to the operator: nginx's log has the details.  Static text.
+ */
+const char *ngx_http_kafka_error_unsent(rd_kafka_resp_err_t err);
+
+/*
+ * Writes why a message for this topic and partition was refused, from p to
+ * last.  Returns the end of the text.
+ */
+u_char *ngx_http_kafka_error_refusal(u_char *p, u_char *last,
+    rd_kafka_resp_err_t err, ngx_str_t *topic, int32_t partition);
+
+/* librdkafka's name for err, such as "_MSG_TIMED_OUT"; must not be freed */
+const char *ngx_http_kafka_error_name(rd_kafka_resp_err_t err);
+
+/* the length of the longest of these names.  Event loop. */
+size_t ngx_http_kafka_error_longest_name(void);
+
+/* librdkafka's words for err; must not be freed */
+const char *ngx_http_kafka_error_text(rd_kafka_resp_err_t err);
+
 
 #endif /* _NGX_HTTP_KAFKA_ERRORS_H_INCLUDED_ */
