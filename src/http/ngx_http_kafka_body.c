@@ -94,20 +94,18 @@ ngx_http_kafka_body_start(ngx_http_request_t *r)
 {
     ngx_http_kafka_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
-
     /*
      * Not if there was a body already (a subrequest's, or of a request that
      * was redirected here), nor if all of it came with the header.
      */
 
-    ctx->own_body = r->request_body_no_buffering;
-
-    if (ctx->own_body) {
+    if (r->request_body_no_buffering) {
         r->read_event_handler = ngx_http_kafka_body_pump;
         ngx_http_kafka_body_pump(r);
         return;
     }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
 
     /* none of a subrequest, or one that was discarded before a redirect */
 

@@ -65,7 +65,6 @@ struct ngx_http_kafka_ctx_s {
     ngx_uint_t                        status;    /* of an error, or 0 */
     ngx_str_t                         text;      /* what it says */
 
-    unsigned                          own_body:1; /* read here, not kept */
     unsigned                          keepalive:1;
     unsigned                          results:1; /* messages were sent */
     unsigned                          replace:1; /* nginx's page by body */
