@@ -138,12 +138,10 @@ static ngx_int_t
 ngx_http_kafka_answer_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
     ngx_uint_t status)
 {
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_str_t    *body, type;
-    ngx_chain_t   out;
+    ngx_int_t    rc;
+    ngx_str_t    type;
+    ngx_chain_t  out;
 
-    body = &ctx->body;
     type = ctx->protocol->type;
 
     rc = ngx_http_discard_request_body(r);
@@ -170,11 +168,25 @@ ngx_http_kafka_answer_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    rc = ngx_http_kafka_headers_send(r, status, &type, body->len);
+    rc = ngx_http_kafka_headers_send(r, status, &type, ctx->body.len);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
     }
+
+    if (ngx_http_kafka_answer_body(r, &ctx->body, &out) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+ngx_int_t
+ngx_http_kafka_answer_body(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_chain_t *out)
+{
+    ngx_buf_t  *b;
 
     b = ngx_calloc_buf(r->pool);
     if (b == NULL) {
@@ -187,10 +199,10 @@ ngx_http_kafka_answer_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
     b->last_buf = (r == r->main);
     b->last_in_chain = 1;
 
-    out.buf = b;
-    out.next = NULL;
+    out->buf = b;
+    out->next = NULL;
 
-    return ngx_http_output_filter(r, &out);
+    return NGX_OK;
 }
 
 

@@ -17,9 +17,19 @@
 /* The answer of a produce location: from here, or by nginx's error pages. */
 
 
-/* rc is NGX_HTTP_OK with ctx->body set, or an error; returns for nginx */
+/*
+ * Answers with ctx->body where rc is NGX_HTTP_OK, or with an error.  Returns
+ * what a content handler returns.
+ */
 ngx_int_t ngx_http_kafka_answer(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_int_t rc);
+
+/*
+ * Makes out the whole body of a response, in one buffer, which points to body.
+ * Returns NGX_OK, or NGX_ERROR when memory is out.
+ */
+ngx_int_t ngx_http_kafka_answer_body(ngx_http_request_t *r, ngx_str_t *body,
+    ngx_chain_t *out);
 
 /* drops header lines of an answer that another produce location began */
 void ngx_http_kafka_answer_forget(ngx_http_request_t *r);

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_error_filter.h>
+#include <ngx_http_kafka_answer.h>
 #include <ngx_http_kafka_refusal.h>
 
 
@@ -83,7 +84,6 @@ ngx_http_kafka_header_filter(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_kafka_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_buf_t             *b;
     ngx_chain_t            out, *cl;
     ngx_http_kafka_ctx_t  *ctx;
 
@@ -102,21 +102,11 @@ ngx_http_kafka_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return NGX_OK;
     }
 
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
+    if (ngx_http_kafka_answer_body(r, &ctx->body, &out) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    b->memory = 1;
-    b->pos = ctx->body.data;
-    b->last = ctx->body.data + ctx->body.len;
-    b->last_buf = (r == r->main);
-    b->last_in_chain = 1;
-
     ctx->body.len = 0;
-
-    out.buf = b;
-    out.next = NULL;
 
     return ngx_http_next_body_filter(r, &out);
 }
