@@ -209,7 +209,7 @@ ngx_http_kafka_answer_body(ngx_http_request_t *r, ngx_str_t *body,
 /* another produce location may have failed, and led here by its error_page */
 
 void
-ngx_http_kafka_answer_forget(ngx_http_request_t *r)
+ngx_http_kafka_answer_clear_headers(ngx_http_request_t *r)
 {
     const char       **name;
     ngx_table_elt_t   *h;

@@ -32,7 +32,7 @@ ngx_int_t ngx_http_kafka_answer_body(ngx_http_request_t *r, ngx_str_t *body,
     ngx_chain_t *out);
 
 /* drops header lines of an answer that another produce location began */
-void ngx_http_kafka_answer_forget(ngx_http_request_t *r);
+void ngx_http_kafka_answer_clear_headers(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_KAFKA_ANSWER_H_INCLUDED_ */

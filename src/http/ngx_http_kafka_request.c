@@ -91,7 +91,7 @@ ngx_http_kafka_request_create(ngx_http_request_t *r)
     ngx_http_set_ctx(r, ctx, ngx_http_kafka_module);
 
     if (r->internal) {
-        ngx_http_kafka_answer_forget(r);
+        ngx_http_kafka_answer_clear_headers(r);
     }
 
     return ctx;

@@ -22,7 +22,7 @@ static void ngx_http_kafka_brokers_new(ngx_http_kafka_metrics_t *metrics,
 static ngx_uint_t ngx_http_kafka_brokers_slot(
     ngx_http_kafka_metrics_t *metrics, ngx_http_kafka_stats_broker_t *broker);
 static ngx_uint_t ngx_http_kafka_brokers_find(
-    ngx_http_kafka_metrics_name_t *name,
+    ngx_http_kafka_zone_producer_t *producer,
     ngx_http_kafka_stats_broker_t *broker);
 
 
@@ -35,7 +35,7 @@ ngx_http_kafka_brokers_begin(ngx_http_kafka_metrics_t *metrics)
 
     cell = metrics->cell;
 
-    if (cell->brokers == NULL && cell->name) {
+    if (cell->brokers == NULL && cell->producer) {
         shpool = (ngx_slab_pool_t *) metrics->zone->shm.addr;
 
         cell->brokers = ngx_slab_calloc(shpool,
@@ -111,7 +111,7 @@ ngx_http_kafka_brokers_end(ngx_http_kafka_metrics_t *metrics)
         return;
     }
 
-    for (i = 0; i < metrics->cell->name->nbrokers; i++) {
+    for (i = 0; i < metrics->cell->producer->nbrokers; i++) {
         seen = &metrics->seen[i];
         broker = &metrics->cell->brokers[i];
 
@@ -151,24 +151,24 @@ static void
 ngx_http_kafka_brokers_new(ngx_http_kafka_metrics_t *metrics,
     ngx_uint_t slot)
 {
-    ngx_uint_t                      i;
-    ngx_http_kafka_metrics_name_t  *name;
-    ngx_http_kafka_metrics_seen_t  *seen;
+    ngx_uint_t                       i;
+    ngx_http_kafka_metrics_seen_t   *seen;
+    ngx_http_kafka_zone_producer_t  *producer;
 
-    name = metrics->cell->name;
+    producer = metrics->cell->producer;
     seen = metrics->seen;
 
     seen[slot].known = 1;
 
-    if (name->brokers[slot].id < 0) {
+    if (producer->brokers[slot].id < 0) {
         return;
     }
 
-    for (i = 0; i < name->nbrokers; i++) {
+    for (i = 0; i < producer->nbrokers; i++) {
 
         if (seen[i].known
             && seen[i].state == NGX_HTTP_KAFKA_STATS_NONE
-            && name->brokers[i].id == name->brokers[slot].id)
+            && producer->brokers[i].id == producer->brokers[slot].id)
         {
             ngx_memcpy(seen[slot].last, seen[i].last, sizeof(seen[i].last));
             ngx_memzero(seen[i].last, sizeof(seen[i].last));
@@ -183,22 +183,22 @@ static ngx_uint_t
 ngx_http_kafka_brokers_slot(ngx_http_kafka_metrics_t *metrics,
     ngx_http_kafka_stats_broker_t *broker)
 {
-    ngx_uint_t                         i;
-    ngx_slab_pool_t                   *shpool;
-    ngx_http_kafka_metrics_name_t     *name;
-    ngx_http_kafka_metrics_retired_t  *b;
+    ngx_uint_t                       i;
+    ngx_slab_pool_t                 *shpool;
+    ngx_http_kafka_zone_broker_t    *b;
+    ngx_http_kafka_zone_producer_t  *producer;
 
-    name = metrics->cell->name;
+    producer = metrics->cell->producer;
     shpool = (ngx_slab_pool_t *) metrics->zone->shm.addr;
 
     ngx_shmtx_lock(&shpool->mutex);
 
-    i = ngx_http_kafka_brokers_find(name, broker);
+    i = ngx_http_kafka_brokers_find(producer, broker);
 
     if (i < NGX_HTTP_KAFKA_METRICS_BROKERS) {
-        b = &name->brokers[i];
+        b = &producer->brokers[i];
 
-        if (i == name->nbrokers) {
+        if (i == producer->nbrokers) {
             b->id = -1;
 
             if (ngx_http_kafka_zone_str(shpool, &b->name, broker->data,
@@ -210,7 +210,7 @@ ngx_http_kafka_brokers_slot(ngx_http_kafka_metrics_t *metrics,
                 return NGX_HTTP_KAFKA_METRICS_BROKERS;
             }
 
-            name->nbrokers++;
+            producer->nbrokers++;
         }
 
         if (broker->id >= 0) {
@@ -227,14 +227,14 @@ ngx_http_kafka_brokers_slot(ngx_http_kafka_metrics_t *metrics,
 /* one of bootstrap.servers has no id before librdkafka has asked it */
 
 static ngx_uint_t
-ngx_http_kafka_brokers_find(ngx_http_kafka_metrics_name_t *name,
+ngx_http_kafka_brokers_find(ngx_http_kafka_zone_producer_t *producer,
     ngx_http_kafka_stats_broker_t *broker)
 {
-    ngx_uint_t                         i;
-    ngx_http_kafka_metrics_retired_t  *b;
+    ngx_uint_t                     i;
+    ngx_http_kafka_zone_broker_t  *b;
 
-    for (i = 0; i < name->nbrokers; i++) {
-        b = &name->brokers[i];
+    for (i = 0; i < producer->nbrokers; i++) {
+        b = &producer->brokers[i];
 
         if (b->name.len == broker->len
             && ngx_memcmp(b->name.data, broker->data, broker->len) == 0
@@ -275,8 +275,8 @@ ngx_http_kafka_brokers_forget(ngx_http_kafka_metrics_t *metrics)
 void
 ngx_http_kafka_brokers_set_up(ngx_http_kafka_metrics_t *metrics)
 {
-    if (metrics->cell->name) {
-        metrics->cell->name->up = ngx_current_msec;
+    if (metrics->cell->producer) {
+        metrics->cell->producer->up = ngx_current_msec;
     }
 }
 
@@ -284,5 +284,5 @@ ngx_http_kafka_brokers_set_up(ngx_http_kafka_metrics_t *metrics)
 uint64_t
 ngx_http_kafka_brokers_get_up(ngx_http_kafka_metrics_t *metrics)
 {
-    return metrics->cell->name ? metrics->cell->name->up : 0;
+    return metrics->cell->producer ? metrics->cell->producer->up : 0;
 }

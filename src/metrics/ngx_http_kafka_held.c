@@ -26,7 +26,7 @@ ngx_http_kafka_held(void)
 
 
 void
-ngx_http_kafka_held_share(size_t *held)
+ngx_http_kafka_held_move(size_t *held)
 {
     if (held == NULL) {
         held = &ngx_http_kafka_held_own;

@@ -21,7 +21,7 @@ void ngx_http_kafka_held_add(ssize_t size);
 size_t ngx_http_kafka_held(void);
 
 /* keeps the sum in memory that others read, too; NULL: no longer */
-void ngx_http_kafka_held_share(size_t *held);
+void ngx_http_kafka_held_move(size_t *held);
 
 
 #endif /* _NGX_HTTP_KAFKA_HELD_H_INCLUDED_ */

@@ -88,13 +88,13 @@ ngx_uint_t
 ngx_http_kafka_metrics_slot(ngx_http_kafka_metrics_t *metrics,
     ngx_str_t *topic)
 {
-    ngx_uint_t                      i;
-    ngx_slab_pool_t                *shpool;
-    ngx_http_kafka_metrics_name_t  *shared;
+    ngx_uint_t                       i;
+    ngx_slab_pool_t                 *shpool;
+    ngx_http_kafka_zone_producer_t  *producer;
 
-    shared = metrics->cell->name;
+    producer = metrics->cell->producer;
 
-    if (shared == NULL) {
+    if (producer == NULL) {
         return 1;
     }
 
@@ -102,9 +102,10 @@ ngx_http_kafka_metrics_slot(ngx_http_kafka_metrics_t *metrics,
 
     ngx_shmtx_lock(&shpool->mutex);
 
-    for (i = 0; i < shared->ntopics; i++) {
-        if (shared->topics[i].len == topic->len
-            && ngx_memcmp(shared->topics[i].data, topic->data, topic->len) == 0)
+    for (i = 0; i < producer->ntopics; i++) {
+        if (producer->topics[i].len == topic->len
+            && ngx_memcmp(producer->topics[i].data, topic->data, topic->len)
+               == 0)
         {
             goto done;
         }
@@ -115,7 +116,7 @@ ngx_http_kafka_metrics_slot(ngx_http_kafka_metrics_t *metrics,
         return 1;
     }
 
-    if (ngx_http_kafka_zone_str(shpool, &shared->topics[i], topic->data,
+    if (ngx_http_kafka_zone_str(shpool, &producer->topics[i], topic->data,
                                 topic->len)
         != NGX_OK)
     {
@@ -124,7 +125,7 @@ ngx_http_kafka_metrics_slot(ngx_http_kafka_metrics_t *metrics,
         return 1;
     }
 
-    shared->ntopics++;
+    producer->ntopics++;
 
 done:
 

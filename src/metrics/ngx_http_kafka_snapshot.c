@@ -7,7 +7,7 @@
 #include <ngx_http_kafka_snapshot.h>
 
 
-static ngx_int_t ngx_http_kafka_snapshot_names(
+static ngx_int_t ngx_http_kafka_snapshot_producers(
     ngx_http_kafka_metrics_zone_t *root, ngx_pool_t *pool,
     ngx_array_t *producers);
 static ngx_int_t ngx_http_kafka_snapshot_workers(
@@ -49,7 +49,7 @@ ngx_http_kafka_snapshot(ngx_shm_zone_t *zone, ngx_pool_t *pool,
 
     ngx_http_kafka_zone_reap(zone, 0);
 
-    rc = ngx_http_kafka_snapshot_names(root, pool, &snapshot->producers);
+    rc = ngx_http_kafka_snapshot_producers(root, pool, &snapshot->producers);
 
     if (rc == NGX_OK) {
         rc = ngx_http_kafka_snapshot_workers(root, snapshot);
@@ -72,20 +72,20 @@ ngx_http_kafka_snapshot(ngx_shm_zone_t *zone, ngx_pool_t *pool,
 
 
 static ngx_int_t
-ngx_http_kafka_snapshot_names(ngx_http_kafka_metrics_zone_t *root,
+ngx_http_kafka_snapshot_producers(ngx_http_kafka_metrics_zone_t *root,
     ngx_pool_t *pool, ngx_array_t *producers)
 {
     ngx_uint_t                            i, k;
     ngx_queue_t                          *q;
     ngx_http_kafka_metrics_sum_t         *sum;
-    ngx_http_kafka_metrics_name_t        *name;
+    ngx_http_kafka_zone_producer_t       *producer;
     ngx_http_kafka_metrics_broker_sum_t  *broker;
 
-    for (q = ngx_queue_head(&root->names);
-         q != ngx_queue_sentinel(&root->names);
+    for (q = ngx_queue_head(&root->producers);
+         q != ngx_queue_sentinel(&root->producers);
          q = ngx_queue_next(q))
     {
-        name = ngx_queue_data(q, ngx_http_kafka_metrics_name_t, link);
+        producer = ngx_queue_data(q, ngx_http_kafka_zone_producer_t, link);
 
         sum = ngx_array_push(producers);
         if (sum == NULL) {
@@ -96,19 +96,19 @@ ngx_http_kafka_snapshot_names(ngx_http_kafka_metrics_zone_t *root,
 
         /* names are never freed */
 
-        sum->name = name->name;
-        sum->topics = name->topics;
-        sum->ntopics = name->ntopics;
-        sum->counters = name->retired;
+        sum->name = producer->name;
+        sum->topics = producer->topics;
+        sum->ntopics = producer->ntopics;
+        sum->counters = producer->retired;
 
-        if (ngx_array_init(&sum->brokers, pool, ngx_max(name->nbrokers, 1),
+        if (ngx_array_init(&sum->brokers, pool, ngx_max(producer->nbrokers, 1),
                            sizeof(ngx_http_kafka_metrics_broker_sum_t))
             != NGX_OK)
         {
             return NGX_ERROR;
         }
 
-        for (i = 0; i < name->nbrokers; i++) {
+        for (i = 0; i < producer->nbrokers; i++) {
             broker = ngx_array_push(&sum->brokers);
             if (broker == NULL) {
                 return NGX_ERROR;
@@ -116,11 +116,11 @@ ngx_http_kafka_snapshot_names(ngx_http_kafka_metrics_zone_t *root,
 
             ngx_memzero(broker, sizeof(ngx_http_kafka_metrics_broker_sum_t));
 
-            broker->name = name->brokers[i].name;
-            broker->id = name->brokers[i].id;
+            broker->name = producer->brokers[i].name;
+            broker->id = producer->brokers[i].id;
 
             for (k = 0; k < NGX_HTTP_KAFKA_STATS_SUMS; k++) {
-                broker->sum[k] = name->brokers[i].sum[k];
+                broker->sum[k] = producer->brokers[i].sum[k];
             }
         }
     }
@@ -182,7 +182,7 @@ ngx_http_kafka_snapshot_cell(ngx_http_kafka_metrics_cell_t *cell,
     sum = snapshot->producers.elts;
 
     for (i = 0; i < snapshot->producers.nelts; i++) {
-        if (sum[i].name.data == cell->name->name.data) {
+        if (sum[i].name.data == cell->producer->name.data) {
             break;
         }
     }

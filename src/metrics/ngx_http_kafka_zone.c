@@ -18,7 +18,7 @@ static ngx_http_kafka_metrics_cell_t *ngx_http_kafka_zone_cell(
     ngx_shm_zone_t *zone, ngx_str_t *name);
 static ngx_http_kafka_metrics_worker_t *ngx_http_kafka_zone_worker(
     ngx_shm_zone_t *zone);
-static ngx_http_kafka_metrics_name_t *ngx_http_kafka_zone_name(
+static ngx_http_kafka_zone_producer_t *ngx_http_kafka_zone_producer(
     ngx_shm_zone_t *zone, ngx_str_t *name);
 static void ngx_http_kafka_zone_link(ngx_queue_t *h, ngx_queue_t *x);
 static ngx_uint_t ngx_http_kafka_zone_alive(
@@ -56,7 +56,7 @@ ngx_http_kafka_zone_create(ngx_conf_t *cf, size_t size, void *tag)
 
     layout = sizeof(ngx_http_kafka_metrics_zone_t)
              + sizeof(ngx_http_kafka_metrics_worker_t)
-             + sizeof(ngx_http_kafka_metrics_name_t)
+             + sizeof(ngx_http_kafka_zone_producer_t)
              + sizeof(ngx_http_kafka_metrics_cell_t)
              + NGX_HTTP_KAFKA_METRICS_BROKERS
                * sizeof(ngx_http_kafka_metrics_broker_t);
@@ -103,7 +103,7 @@ ngx_http_kafka_zone_init(ngx_shm_zone_t *zone, void *data)
         return NGX_ERROR;
     }
 
-    ngx_queue_init(&root->names);
+    ngx_queue_init(&root->producers);
     ngx_queue_init(&root->workers);
 
     shpool->data = root;
@@ -142,7 +142,7 @@ ngx_http_kafka_zone_cell(ngx_shm_zone_t *zone, ngx_str_t *name)
 {
     ngx_slab_pool_t                  *shpool;
     ngx_http_kafka_metrics_cell_t    *cell;
-    ngx_http_kafka_metrics_name_t    *shared;
+    ngx_http_kafka_zone_producer_t   *producer;
     ngx_http_kafka_metrics_worker_t  *worker;
 
     worker = ngx_http_kafka_zone_worker(zone);
@@ -150,8 +150,8 @@ ngx_http_kafka_zone_cell(ngx_shm_zone_t *zone, ngx_str_t *name)
         return NULL;
     }
 
-    shared = ngx_http_kafka_zone_name(zone, name);
-    if (shared == NULL) {
+    producer = ngx_http_kafka_zone_producer(zone, name);
+    if (producer == NULL) {
         return NULL;
     }
 
@@ -163,7 +163,7 @@ ngx_http_kafka_zone_cell(ngx_shm_zone_t *zone, ngx_str_t *name)
         return NULL;
     }
 
-    cell->name = shared;
+    cell->producer = producer;
 
     ngx_http_kafka_zone_link(&worker->cells, &cell->link);
 
@@ -207,54 +207,54 @@ ngx_http_kafka_zone_worker(ngx_shm_zone_t *zone)
     ngx_http_kafka_zone_own_zone = zone;
     ngx_http_kafka_zone_own_pid = ngx_pid;
 
-    ngx_http_kafka_held_share(&worker->held);
+    ngx_http_kafka_held_move(&worker->held);
 
     return worker;
 }
 
 
-static ngx_http_kafka_metrics_name_t *
-ngx_http_kafka_zone_name(ngx_shm_zone_t *zone, ngx_str_t *name)
+static ngx_http_kafka_zone_producer_t *
+ngx_http_kafka_zone_producer(ngx_shm_zone_t *zone, ngx_str_t *name)
 {
-    ngx_queue_t                    *q;
-    ngx_slab_pool_t                *shpool;
-    ngx_http_kafka_metrics_name_t  *shared;
-    ngx_http_kafka_metrics_zone_t  *root;
+    ngx_queue_t                     *q;
+    ngx_slab_pool_t                 *shpool;
+    ngx_http_kafka_metrics_zone_t   *root;
+    ngx_http_kafka_zone_producer_t  *producer;
 
     root = zone->data;
 
-    for (q = ngx_queue_head(&root->names);
-         q != ngx_queue_sentinel(&root->names);
+    for (q = ngx_queue_head(&root->producers);
+         q != ngx_queue_sentinel(&root->producers);
          q = ngx_queue_next(q))
     {
-        shared = ngx_queue_data(q, ngx_http_kafka_metrics_name_t, link);
+        producer = ngx_queue_data(q, ngx_http_kafka_zone_producer_t, link);
 
-        if (shared->name.len == name->len
-            && ngx_memcmp(shared->name.data, name->data, name->len) == 0)
+        if (producer->name.len == name->len
+            && ngx_memcmp(producer->name.data, name->data, name->len) == 0)
         {
-            return shared;
+            return producer;
         }
     }
 
     shpool = (ngx_slab_pool_t *) zone->shm.addr;
 
-    shared = ngx_slab_calloc_locked(shpool,
-                                    sizeof(ngx_http_kafka_metrics_name_t));
-    if (shared == NULL) {
+    producer = ngx_slab_calloc_locked(shpool,
+                                      sizeof(ngx_http_kafka_zone_producer_t));
+    if (producer == NULL) {
         return NULL;
     }
 
-    if (ngx_http_kafka_zone_str(shpool, &shared->name, name->data,
+    if (ngx_http_kafka_zone_str(shpool, &producer->name, name->data,
                                 name->len)
         != NGX_OK)
     {
-        ngx_slab_free_locked(shpool, shared);
+        ngx_slab_free_locked(shpool, producer);
         return NULL;
     }
 
-    ngx_http_kafka_zone_link(&root->names, &shared->link);
+    ngx_http_kafka_zone_link(&root->producers, &producer->link);
 
-    return shared;
+    return producer;
 }
 
 
@@ -311,7 +311,7 @@ ngx_http_kafka_zone_close(ngx_shm_zone_t *zone,
         if (ngx_queue_empty(&ngx_http_kafka_zone_own->cells)
             && ngx_http_kafka_zone_own_zone == zone)
         {
-            ngx_http_kafka_held_share(NULL);
+            ngx_http_kafka_held_move(NULL);
             ngx_http_kafka_zone_retire(shpool, ngx_http_kafka_zone_own);
             ngx_http_kafka_zone_own_zone = NULL;
         }
@@ -394,19 +394,19 @@ static void
 ngx_http_kafka_zone_retire_cell(ngx_slab_pool_t *shpool,
     ngx_http_kafka_metrics_cell_t *cell)
 {
-    ngx_uint_t                      i, k;
-    ngx_http_kafka_metrics_name_t  *name;
+    ngx_uint_t                       i, k;
+    ngx_http_kafka_zone_producer_t  *producer;
 
-    name = cell->name;
+    producer = cell->producer;
 
     ngx_queue_remove(&cell->link);
 
-    ngx_http_kafka_counters_add(&name->retired, &cell->counters);
+    ngx_http_kafka_counters_add(&producer->retired, &cell->counters);
 
     if (cell->brokers) {
-        for (i = 0; i < name->nbrokers; i++) {
+        for (i = 0; i < producer->nbrokers; i++) {
             for (k = 0; k < NGX_HTTP_KAFKA_STATS_SUMS; k++) {
-                name->brokers[i].sum[k] += cell->brokers[i].sum[k];
+                producer->brokers[i].sum[k] += cell->brokers[i].sum[k];
             }
         }
 

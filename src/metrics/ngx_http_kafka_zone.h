@@ -28,7 +28,7 @@
 #define NGX_HTTP_KAFKA_ZONE_SIZE         (2 * 1024 * 1024)
 
 
-typedef struct ngx_http_kafka_metrics_name_s  ngx_http_kafka_metrics_name_t;
+typedef struct ngx_http_kafka_zone_producer_s  ngx_http_kafka_zone_producer_t;
 
 
 typedef struct {
@@ -43,7 +43,7 @@ typedef struct {
 
 typedef struct {
     ngx_queue_t                       link;    /* of the worker's */
-    ngx_http_kafka_metrics_name_t    *name;
+    ngx_http_kafka_zone_producer_t   *producer;
 
     uint64_t                          waiting; /* requests */
     uint64_t                          unsent;  /* their messages, in nginx */
@@ -58,20 +58,20 @@ typedef struct {
     ngx_str_t                        name;
     int64_t                          id;
     uint64_t                         sum[NGX_HTTP_KAFKA_STATS_SUMS];
-} ngx_http_kafka_metrics_retired_t;
+} ngx_http_kafka_zone_broker_t;
 
 
 /* a producer, by its name: what is the same for all workers, and what those
    that ended have counted; never freed, nor are the names it has */
 
-struct ngx_http_kafka_metrics_name_s {
+struct ngx_http_kafka_zone_producer_s {
     ngx_queue_t                        link;   /* of the zone's */
     ngx_str_t                          name;
     uint64_t                           up;     /* milliseconds, a broker was */
     ngx_uint_t                         ntopics;
     ngx_str_t                          topics[NGX_HTTP_KAFKA_METRICS_TOPICS];
     ngx_uint_t                         nbrokers;
-    ngx_http_kafka_metrics_retired_t
+    ngx_http_kafka_zone_broker_t
                                    brokers[NGX_HTTP_KAFKA_METRICS_BROKERS];
     ngx_http_kafka_metrics_counters_t  retired;
 };
@@ -87,7 +87,7 @@ typedef struct {
 
 
 typedef struct {
-    ngx_queue_t                      names;
+    ngx_queue_t                      producers;
     ngx_queue_t                      workers;
 } ngx_http_kafka_metrics_zone_t;
 
