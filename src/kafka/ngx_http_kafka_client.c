@@ -59,10 +59,10 @@ static void *ngx_http_kafka_client_destroy_thread(void *data);
 static void ngx_http_kafka_client_free(rd_kafka_t *rk);
 
 
-/* the last one that was to be made, in any thread */
+/* whether the last attempt to make a client failed, in any thread */
 static ngx_uint_t  ngx_http_kafka_client_failed;
 
-/* those that are not destroyed yet, whose threads may be anywhere */
+/* clients that are not destroyed yet, whose threads may still run */
 static ngx_uint_t  ngx_http_kafka_client_alive;
 
 
@@ -220,14 +220,14 @@ ngx_http_kafka_client_request_sent(rd_kafka_t *rk, int fd, const char *broker,
     if (key == NGX_HTTP_KAFKA_CLIENT_PRODUCE) {
         now = ngx_http_kafka_client_clock();
 
-        /* first the number: who reads a later request's time sees it, too */
+        /* the number first: a thread that reads the time sees it, too */
 
         n = __atomic_fetch_add(&state->requests, 1, __ATOMIC_RELAXED);
 
         __atomic_store_n(&state->times[n % NGX_HTTP_KAFKA_CLIENT_TIMES], now,
                          __ATOMIC_RELEASE);
 
-        /* another broker's thread may be late with an earlier time */
+        /* another broker's thread may come later with an earlier time */
 
         last = __atomic_load_n(&state->sent, __ATOMIC_RELAXED);
 
@@ -359,9 +359,9 @@ ngx_http_kafka_client_free(rd_kafka_t *rk)
 #ifdef __GLIBC__
 
     /*
-     * what a client of many topics held is spread over the arenas of its
-     * threads, which glibc keeps: tens of megabytes a client.  The event loop
-     * may wait for it, for milliseconds.
+     * The memory of a client of many topics is spread over the arenas of its
+     * threads.  glibc keeps it: tens of megabytes for each client.  The event
+     * loop may have to wait for the trim for some milliseconds.
      */
 
     if (state->large) {
@@ -393,8 +393,8 @@ ngx_http_kafka_client_destroy_later(ngx_thread_pool_t *tp, rd_kafka_t *rk)
     }
 
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "kafka: no thread could be had to destroy a client: "
-                  "it is left idle");
+                  "kafka: no thread is available to destroy a client, it is "
+                  "left idle");
 }
 
 
@@ -404,8 +404,8 @@ ngx_http_kafka_client_destroy_task(void *data, ngx_log_t *log)
     ngx_log_debug0(NGX_LOG_DEBUG_CORE, log, 0, "kafka destroy client");
 
     /*
-     * a name that cannot be resolved holds a client for many seconds: an exit
-     * joins the threads of the pool, and must not wait that long
+     * A name that cannot be resolved holds a client for many seconds.  The exit
+     * joins the threads of the pool, and must not wait that long.
      */
 
     (void) ngx_http_kafka_client_destroy(data, NGX_HTTP_KAFKA_CLIENT_TASK,
@@ -482,7 +482,7 @@ ngx_http_kafka_client_exit(void)
 }
 
 
-/* a worker exits with 0; the functions registered before are not called */
+/* a worker exits with 0; functions that were registered before do not run */
 
 static void
 ngx_http_kafka_client_exit_now(void)

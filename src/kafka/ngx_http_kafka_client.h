@@ -25,36 +25,36 @@ rd_kafka_t *ngx_http_kafka_client_new(const rd_kafka_conf_t *conf,
     char *errstr);
 
 /*
- * The same for a client whose queues nobody serves: it has no events, and no
- * log, for the client that produces reports on the brokers.  Any thread.
+ * As above, for a client whose queues are not served: it has no events and no
+ * log, since the producing client reports on the brokers.  Any thread.
  */
 rd_kafka_t *ngx_http_kafka_client_new_quiet(const rd_kafka_conf_t *conf,
     char *errstr);
 
 /*
- * Finds what is wrong with conf: makes a client, and destroys it.  No broker is
- * given to it, so that none is contacted and its threads end at once.  NGX_OK,
- * or NGX_ERROR with the reason in errstr.  Any thread.
+ * Checks conf: makes a client and destroys it.  The client gets no broker, so
+ * it contacts none and its threads end at once.  Returns NGX_OK, or NGX_ERROR
+ * with the reason in errstr.  Any thread.
  */
 ngx_int_t ngx_http_kafka_client_try(const rd_kafka_conf_t *conf,
     char *errstr);
 
 /*
- * Milliseconds since the client last sent records to a broker; if it never
- * did, and at the most, NGX_MAX_INT32_VALUE.  Any thread.
+ * Returns the milliseconds since the client last sent records to a broker, at
+ * most NGX_MAX_INT32_VALUE, which also means never.  Any thread.
  */
 ngx_msec_t ngx_http_kafka_client_idle(rd_kafka_t *rk);
 
 /*
- * How many requests with records the client has sent so far, to their last
- * byte; it wraps.  Any thread.
+ * Returns the number of requests with records that the client has sent
+ * completely; it wraps.  Any thread.
  */
 uint32_t ngx_http_kafka_client_requests(rd_kafka_t *rk);
 
 /*
- * Milliseconds between the first request with records that the client sent
- * after so many of them and its last one, or more than that.  The former must
- * have been sent.  NGX_MAX_INT32_VALUE if it is too long ago to be known.  Any
+ * Returns the milliseconds, or more, from request number "requests" of those
+ * with records, counted from 0, to the last one.  That request must have been
+ * sent.  Returns NGX_MAX_INT32_VALUE if its time is no longer kept.  Any
  * thread.
  */
 ngx_msec_t ngx_http_kafka_client_sending(rd_kafka_t *rk, uint32_t requests);
@@ -67,7 +67,10 @@ int ngx_http_kafka_client_verify(rd_kafka_t *rk, const char *broker,
     int32_t id, int *error, int depth, const char *cert, size_t size,
     char *errstr, size_t errsize, void *opaque);
 
-/* it had many topics: the memory is to go back to the system.  Event loop. */
+/*
+ * Notes that the client has had many topics: its memory goes back to the system
+ * when it is destroyed.  Event loop.
+ */
 void ngx_http_kafka_client_large(rd_kafka_t *rk);
 
 /*
@@ -78,13 +81,12 @@ void ngx_http_kafka_client_destroy_later(ngx_thread_pool_t *tp,
     rd_kafka_t *rk);
 
 /*
- * Destroys a client as the process exits, and waits for that until the time
- * (as ngx_current_msec), or a moment.  Returns NGX_OK, or NGX_AGAIN when it
- * takes longer: the client is left alone.  Event loop.
+ * Destroys a client as the process exits.  Waits until the time until (of
+ * ngx_current_msec), and for a moment even if that is over.  Returns NGX_OK, or
+ * NGX_AGAIN if it takes longer: the client is left alone.  Event loop.
  */
 ngx_int_t ngx_http_kafka_client_destroy_until(rd_kafka_t *rk,
     ngx_msec_t until);
-
 
 /*
  * As the process exits, after all else: if a client is left alone, exit() frees

@@ -54,7 +54,7 @@ ngx_http_kafka_client_task_start(ngx_thread_pool_t *tp,
 }
 
 
-/* in a thread of the pool, which alone has the task until it is done */
+/* in a thread of the pool, which alone uses the task until it is done */
 
 static void
 ngx_http_kafka_client_task_run(void *data, ngx_log_t *log)

@@ -22,24 +22,28 @@
 
 typedef struct ngx_http_kafka_client_task_s  ngx_http_kafka_client_task_t;
 
-/* rk is the handler's from here on; NULL: it could not be made, errstr why */
+/*
+ * The handler owns rk from then on.  rk is NULL if the client could not be made
+ * for the reason in errstr, which is valid until the handler returns.
+ */
 typedef void (*ngx_http_kafka_client_made_pt)(void *data, rd_kafka_t *rk,
     const char *errstr);
 
 
 /*
- * The handler is called once, in the event loop, from an event of its own; the
- * task is gone then.  conf is copied.  NULL: no task can be had, the handler
- * will not be called.  Event loop.
+ * Starts to make a client from a copy of conf.  The handler is called once, in
+ * the event loop, from an event of its own; the task is freed after that.
+ * Returns NULL if no task can be started; the handler is not called then.
+ * Event loop.
  */
 ngx_http_kafka_client_task_t *ngx_http_kafka_client_task_start(
     ngx_thread_pool_t *tp, const rd_kafka_conf_t *conf,
     ngx_http_kafka_client_made_pt handler, void *data);
 
 /*
- * As the process exits, when thread pools have ended and no handler is called
- * any longer: frees the task.  Returns its client, which is the caller's, or
- * NULL.
+ * Frees the task as the process exits, when thread pools have ended and no
+ * handler is called any longer.  Returns its client, which the caller then
+ * owns, or NULL.  Event loop.
  */
 rd_kafka_t *ngx_http_kafka_client_task_end(
     ngx_http_kafka_client_task_t *ct);

@@ -14,10 +14,10 @@
 
 
 /*
- * What librdkafka's errors and log lines say of a producer's connections: why
- * brokers cannot be reached, for those whose messages fail; and each cause once
- * in a while for the log, which brokers that stay away must not flood.  Event
- * loop.
+ * What librdkafka's errors and log lines say of a producer's connections.  The
+ * callers whose messages fail learn why brokers cannot be reached.  The log
+ * gets each cause once in a while: brokers that stay away must not flood it.
+ * Event loop.
  */
 
 
@@ -44,19 +44,19 @@ typedef struct {
 } ngx_http_kafka_connectivity_t;
 
 
-/* an error of a connection, with librdkafka's text */
+/* takes and logs an error of a connection, with librdkafka's text */
 void ngx_http_kafka_connectivity_error(ngx_http_kafka_connectivity_t *cn,
     rd_kafka_resp_err_t err, const char *text);
 
-/* an error that has ended a client */
+/* logs an error that has ended a client */
 void ngx_http_kafka_connectivity_fatal(ngx_http_kafka_connectivity_t *cn,
     rd_kafka_resp_err_t err, const char *text);
 
-/* a line of librdkafka's log; level is one of syslog's */
+/* logs a line of librdkafka's; level is one of syslog's */
 void ngx_http_kafka_connectivity_log(ngx_http_kafka_connectivity_t *cn,
     int level, const char *facility, const char *text);
 
-/* a broker has acknowledged a record: msg is librdkafka's */
+/* a broker has acknowledged a record; msg belongs to librdkafka */
 void ngx_http_kafka_connectivity_acked(ngx_http_kafka_connectivity_t *cn,
     const rd_kafka_message_t *msg);
 

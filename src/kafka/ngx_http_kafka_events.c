@@ -90,7 +90,10 @@ ngx_http_kafka_events_add(ngx_http_kafka_events_t *events, rd_kafka_t *rk)
     uint64_t           payload;
     rd_kafka_queue_t  *queue;
 
-    /* not forwarded to another: librdkafka would take its messages for it */
+    /*
+     * a queue is not forwarded to the other one: librdkafka would take its
+     * messages for the other client's
+     */
 
     queue = rd_kafka_queue_get_main(rk);
     (void) rd_kafka_set_log_queue(rk, queue);
@@ -102,7 +105,7 @@ ngx_http_kafka_events_add(ngx_http_kafka_events_t *events, rd_kafka_t *rk)
     rd_kafka_queue_io_event_enable(queue, events->connection->fd, &payload,
                                    sizeof(payload));
 
-    /* what was queued before wakes nobody */
+    /* what is queued already will not write to the eventfd */
 
     ngx_post_event(events->connection->read, &ngx_posted_events);
 }
@@ -143,7 +146,7 @@ ngx_http_kafka_events_wait(ngx_http_kafka_events_t *events, ngx_msec_t until)
         (void) ngx_http_kafka_events_serve(events, event);
     }
 
-    /* past the time only what was reported before it is taken */
+    /* when the time is over, take only the reports that came before */
 
     if (left <= 0 && (event == NULL || left < -NGX_HTTP_KAFKA_EVENTS_LATE)) {
         return NGX_DONE;
@@ -173,7 +176,7 @@ ngx_http_kafka_events_read_handler(ngx_event_t *rev)
         return;
     }
 
-    /* read dry before the queue is served, or a wake-up would be lost */
+    /* read it empty before the queue is served, or a wake-up would be lost */
 
     n = read(c->fd, &count, sizeof(count));
 
@@ -200,7 +203,7 @@ ngx_http_kafka_events_drain(ngx_http_kafka_events_t *events, ngx_uint_t max)
 
     if (events->nqueues == 0) {
 
-        /* woken by a client that has ended */
+        /* the event was for a client that has ended */
 
         return 0;
     }
@@ -221,7 +224,7 @@ ngx_http_kafka_events_drain(ngx_http_kafka_events_t *events, ngx_uint_t max)
 }
 
 
-/* waits, where it may, for the first queue alone */
+/* waits for the first queue only */
 
 static rd_kafka_event_t *
 ngx_http_kafka_events_poll(ngx_http_kafka_events_t *events, int timeout)

@@ -25,33 +25,33 @@
 #define NGX_HTTP_KAFKA_EVENTS_QUEUES  2
 
 
-/* who gets the events; all of it is called in the event loop */
+/* gets the events; all functions are called in the event loop */
 
 typedef struct {
-    /* some come now: the time that they have in common may be taken */
+    /* some events come now, for which one reading of the clock is enough */
     void       (*begin)(void *data);
 
     /*
-     * msg is librdkafka's, until the return; offset_known is 0 where its
-     * offset means nothing
+     * msg belongs to librdkafka, and is valid until the return; offset_known is
+     * 0 if its offset means nothing
      */
     void       (*report)(void *data, const rd_kafka_message_t *msg,
                      ngx_uint_t offset_known);
 
-    /* text is librdkafka's */
+    /* text belongs to librdkafka, and is valid until the return */
     void       (*error)(void *data, rd_kafka_resp_err_t err, const char *text);
 
-    /* one of the clients has a fatal error, which it can be asked for */
+    /* one of the clients has a fatal error: see rd_kafka_fatal_error() */
     void       (*fatal)(void *data);
 
     /* level is one of syslog's */
     void       (*log)(void *data, int level, const char *facility,
                      const char *text);
 
-    /* JSON */
+    /* text is JSON, and is valid until the return */
     void       (*statistics)(void *data, const char *text);
 
-    /* those that had come are served, or as many as a turn may have */
+    /* all events, or as many as a turn may have, were served */
     void       (*served)(void *data);
 
     /* worker_shutdown_timeout is over: nginx closes all connections */
@@ -69,26 +69,26 @@ typedef struct {
 
 
 /*
- * Expects a zeroed object with handler and data set.  Takes the eventfd and its
- * connection, for all clients that follow each other: when one is replaced,
- * requests may have taken all other connections.  NGX_OK or NGX_ERROR.
+ * Expects a zeroed object with handler and data set.  Takes an eventfd and a
+ * connection, which all clients share one after another: when one is replaced,
+ * requests may have taken all other connections.  Returns NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_http_kafka_events_open(ngx_http_kafka_events_t *events);
 
-/* no queue may be left */
+/* closes the eventfd; no queue may be left */
 void ngx_http_kafka_events_close(ngx_http_kafka_events_t *events);
 
 /* serves the client's main queue, and its log, from now on */
 void ngx_http_kafka_events_add(ngx_http_kafka_events_t *events,
     rd_kafka_t *rk);
 
-/* serves none any longer: clients keep their queues, and are destroyed next */
+/* serves no queue any longer; the clients may then be destroyed */
 void ngx_http_kafka_events_remove_all(ngx_http_kafka_events_t *events);
 
 /*
- * Serves the next event, for which it waits as the process exits: until the
- * time, as ngx_current_msec.  NGX_OK, or NGX_DONE when the time is over, and
- * all that came before it is served.
+ * Waits for the next event, and serves it, as the process exits: until the time
+ * until (of ngx_current_msec).  Returns NGX_OK, or NGX_DONE when the time is
+ * over and all events that came before it were served.
  */
 ngx_int_t ngx_http_kafka_events_wait(ngx_http_kafka_events_t *events,
     ngx_msec_t until);

@@ -38,7 +38,7 @@ ngx_http_kafka_file_read(ngx_conf_t *cf, ngx_http_kafka_file_t *file)
         return NGX_ERROR;
     }
 
-    /* nobody may write to a fifo for long */
+    /* do not block on a FIFO without a writer */
 
     in = ngx_open_file(file->name.data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
                        NGX_FILE_OPEN, 0);
@@ -85,8 +85,8 @@ ngx_http_kafka_file_read(ngx_conf_t *cf, ngx_http_kafka_file_t *file)
 
 
 /*
- * A file without a name.  A process may open its own descriptors in /proc, as
- * another user than who made them, too.
+ * Creates a file without a name.  A process may open its own descriptors in
+ * /proc, even after it has changed its user.
  */
 
 static ngx_fd_t
@@ -129,7 +129,7 @@ ngx_http_kafka_file_create(ngx_conf_t *cf, ngx_http_kafka_file_t *file)
     clnf->fd = fd;
     clnf->name = file->name.data;
 
-    /* not the log of cf, which may go with the configuration before this one */
+    /* not cf->log, which may be freed with the previous configuration */
     clnf->log = &cf->cycle->new_log;
 
     file->path.len = ngx_sprintf(file->path.data, "/proc/self/fd/%d%Z", fd)
@@ -168,7 +168,7 @@ ngx_http_kafka_file_copy(ngx_conf_t *cf, ngx_http_kafka_file_t *file,
 
     ngx_explicit_memzero(buf, sizeof(buf));
 
-    /* no worker changes what the others read */
+    /* no worker may change what the others read */
 
     if (rc == NGX_OK
         && fcntl(out, F_ADD_SEALS,

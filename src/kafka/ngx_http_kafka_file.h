@@ -13,10 +13,10 @@
 
 
 /*
- * Files that librdkafka opens each time it makes a client.  They are read here,
- * once, while the configuration is read, into memory that lasts as long as the
- * configuration: a key and its certificate belong together, when the files are
- * replaced, too; and the process that reads may be allowed more than a worker.
+ * Files that librdkafka opens each time it makes a client.  They are copied
+ * here once, while the configuration is read, into memory that lasts as long as
+ * the configuration.  So a key and its certificate still belong together when
+ * the files are replaced, and workers need no permission to read them.
  */
 
 
@@ -27,14 +27,15 @@ typedef struct {
 
 
 /*
- * Sets file->path for the file->name, under nginx's configuration directory
- * where it is a relative one.  Both end with a zero byte.  NGX_DECLINED: it is
- * a directory, which is not read.  NGX_ERROR: the reason is logged.
+ * Copies the file file->name and sets file->path.  A relative name is under
+ * nginx's configuration directory.  Both end with a zero byte.  Returns NGX_OK,
+ * NGX_DECLINED for a directory, which is not read, or NGX_ERROR, for a reason
+ * that is logged.
  */
 ngx_int_t ngx_http_kafka_file_read(ngx_conf_t *cf,
     ngx_http_kafka_file_t *file);
 
-/* an error's text, with the files' names in the place of their paths */
+/* returns an error's text with the files' names in place of their paths */
 char *ngx_http_kafka_file_names(ngx_pool_t *pool, ngx_array_t *files,
     char *text);
 

@@ -11,7 +11,7 @@
 /* milliseconds to connect, beside two intervals of statistics */
 #define NGX_HTTP_KAFKA_HEALTH_CONNECT  3000
 
-/* statistics without a broker: a connection that was idle is made anew between
+/* statistics without a broker that is up: an idle connection reconnects between
    two of them */
 #define NGX_HTTP_KAFKA_HEALTH_MISSED   2
 
@@ -70,9 +70,9 @@ ngx_http_kafka_health_end(ngx_http_kafka_health_t *health)
 
 
 /*
- * librdkafka takes a broker for one that is up as long as the connection
- * lasts: a minute, by default, after it stopped to answer.  Newer ones have two
- * of one name, the bootstrap server and the broker that was learned there.
+ * librdkafka reports a broker as up as long as the connection lasts: by default
+ * for a minute after it has stopped answering.  Newer versions report two
+ * brokers of one name, the bootstrap server and the one it has learned there.
  */
 
 static ngx_uint_t
@@ -126,7 +126,7 @@ ngx_http_kafka_health(ngx_http_kafka_health_t *health,
         return NGX_OK;
     }
 
-    /* an acknowledgement proves it, too, if it is newer */
+    /* an acknowledgement that is newer proves it, too */
 
     since = known ? health->at : opened;
     heard = (ngx_msec_t) (metrics->last_ack / 1000);
@@ -136,9 +136,9 @@ ngx_http_kafka_health(ngx_http_kafka_health_t *health,
     }
 
     /*
-     * A client needs a moment to connect.  Till then what this process or
-     * another one knew just before holds, so that nobody takes a reload, or a
-     * client that is replaced, for a fault.
+     * A client needs a moment to connect.  Until then the last state that this
+     * process or another one has seen holds: neither a reload nor a client that
+     * is replaced must look like a fault.
      */
 
     grace = 2 * health->interval + NGX_HTTP_KAFKA_HEALTH_CONNECT;

@@ -19,7 +19,7 @@
  */
 
 
-/* when a broker that is up last had nothing to answer, or answered */
+/* when a broker that is up last answered, or had nothing to answer */
 
 typedef struct {
     uint32_t                     hash;       /* of its name, 0: none */
@@ -31,7 +31,7 @@ typedef struct {
 
 typedef struct {
     ngx_msec_t                   interval;   /* of statistics; 0: none come */
-    ngx_msec_t                   patience;   /* till a broker hangs */
+    ngx_msec_t                   patience;   /* until a broker hangs */
 
     /* of the client that was made at this time */
     ngx_msec_t                   opened;
@@ -45,19 +45,28 @@ typedef struct {
 
 
 /*
- * The brokers of one statistics, of the client made at the time opened, come
- * between begin and end.  A broker that hangs gets that for its state.  The end
- * returns 1 if a broker is up.
+ * Begins new statistics, of the client that was made at the time opened (of
+ * ngx_current_msec): if it is another client, what was known of the one before
+ * is dropped.
  */
 void ngx_http_kafka_health_begin(ngx_http_kafka_health_t *health,
     ngx_msec_t opened);
+
+/*
+ * Takes a broker of these statistics.  Sets broker->state to
+ * NGX_HTTP_KAFKA_STATS_HANGS if it is up and has answered nothing for
+ * health->patience.
+ */
 void ngx_http_kafka_health_broker(ngx_http_kafka_health_t *health,
     ngx_http_kafka_stats_broker_t *broker);
+
+/* ends the statistics; returns 1 if one of their brokers is up, else 0 */
 ngx_uint_t ngx_http_kafka_health_end(ngx_http_kafka_health_t *health);
 
 /*
- * Is a broker up, for the client that was made at the time opened (of
- * ngx_current_msec)?  NGX_OK, NGX_DECLINED, or NGX_AGAIN: not known yet.
+ * Returns NGX_OK if a broker is up for the client that was made at the time
+ * opened (of ngx_current_msec), NGX_DECLINED if none is, or NGX_AGAIN if that
+ * is not known yet.
  */
 ngx_int_t ngx_http_kafka_health(ngx_http_kafka_health_t *health,
     ngx_http_kafka_metrics_t *metrics, ngx_msec_t opened);

@@ -60,7 +60,7 @@ ngx_http_kafka_lookup_post(ngx_http_kafka_lookup_t *lookup,
 }
 
 
-/* in a thread of the pool, which alone has the look-up until it is done */
+/* in a thread of the pool, which alone uses the look-up until it is done */
 
 static void
 ngx_http_kafka_lookup_task(void *data, ngx_log_t *log)
@@ -128,7 +128,7 @@ ngx_http_kafka_lookup_ask(ngx_http_kafka_lookup_t *lookup,
 }
 
 
-/* an answer that may be another one soon is none: the name is asked again */
+/* an answer that may change soon is ignored: the name is asked for again */
 
 static void
 ngx_http_kafka_lookup_judge(ngx_http_kafka_lookup_name_t *name,

@@ -49,10 +49,10 @@ struct ngx_http_kafka_lookup_s {
 
 
 /*
- * A look-up without names; NULL when memory is out.  conf is the client's, and
- * timeout that of a question, in milliseconds.  The handler is called in the
- * event loop, with an event whose data is the task, and frees the task.  Event
- * loop.
+ * Creates a look-up without names; returns NULL when memory is out.  conf is
+ * for its client and must live as long; timeout is that of one question, in
+ * milliseconds.  The handler is called in the event loop, with an event whose
+ * data is the task, and frees the task.  Event loop.
  */
 ngx_http_kafka_lookup_t *ngx_http_kafka_lookup_create(
     const rd_kafka_conf_t *conf, ngx_msec_t timeout,
@@ -63,8 +63,9 @@ void ngx_http_kafka_lookup_add(ngx_http_kafka_lookup_t *lookup,
     ngx_http_kafka_topic_t *topic, ngx_uint_t creation);
 
 /*
- * Starts it: a thread alone has it until the handler is called, and with it rk,
- * its client, if there is one already.  NGX_OK, or NGX_ERROR: no thread will.
+ * Starts the look-up: until the handler is called only a thread may use it, and
+ * its client, rk, if there is one already.  Returns NGX_OK, or NGX_ERROR: it
+ * did not start, and the handler will not be called.
  */
 ngx_int_t ngx_http_kafka_lookup_post(ngx_http_kafka_lookup_t *lookup,
     ngx_thread_pool_t *tp);

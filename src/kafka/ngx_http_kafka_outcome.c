@@ -12,8 +12,8 @@
 /*
  * An idempotent client takes the success of a later request to a partition for
  * an acknowledgement of all earlier records (rd_kafka_dr_implicit_ack()).  That
- * is wrong where the broker does not know the producer id on the partition: it
- * then takes any sequence number, and the earlier records may be absent.
+ * is wrong if the broker does not know the producer id on the partition: it
+ * accepts any sequence number then, and the earlier records may be absent.
  */
 
 rd_kafka_resp_err_t
@@ -32,10 +32,10 @@ ngx_http_kafka_outcome_err(const rd_kafka_message_t *msg)
 /*
  * librdkafka calls a record not persisted after some errors that leave it open.
  * A leader that is deposed while replicas copy the record answers that it is
- * not the leader; an answer that cannot be parsed counts as a failure.  And
- * whatever the last attempt has proved, an earlier one may have had such an
- * end.  So the record is certainly absent only if no request was sent since it
- * was handed over, or its only attempt was refused for certain.
+ * not the leader.  An answer that cannot be parsed counts as a failure.  An
+ * earlier attempt may have ended like that, even if the last one has proved
+ * something.  So the record is certainly absent only if no request was sent
+ * since it was handed over, or if its only attempt was certainly refused.
  */
 
 rd_kafka_msg_status_t
@@ -82,8 +82,8 @@ ngx_http_kafka_outcome_persisted(rd_kafka_t *rk, const rd_kafka_message_t *msg,
     }
 
     /*
-     * an error that a broker has answered is that of the last request, and a
-     * retry would have been sent later than the first one by the backoff
+     * a broker's error is the answer to the last request, and a retry would
+     * have been sent at least the backoff after the first attempt
      */
 
     if (err > RD_KAFKA_RESP_ERR_NO_ERROR

@@ -17,17 +17,17 @@
 
 
 /*
- * The error of a report, RD_KAFKA_RESP_ERR_NO_ERROR only where a broker has
- * acknowledged the record.  librdkafka also reports success for records that
- * it infers to be in Kafka: these have no offset, and the error is
+ * Returns the error of a report: RD_KAFKA_RESP_ERR_NO_ERROR only if a broker
+ * has acknowledged the record.  librdkafka also reports success for records
+ * that it infers to be in Kafka.  These have no offset, and the error is
  * RD_KAFKA_RESP_ERR__NO_OFFSET.
  */
 rd_kafka_resp_err_t ngx_http_kafka_outcome_err(const rd_kafka_message_t *msg);
 
 /*
- * Whether the record of a report, the client's rk, may be in Kafka.  The client
- * waits backoff milliseconds at least before a retry.
- * RD_KAFKA_MSG_STATUS_NOT_PERSISTED is certain.
+ * Returns whether the record of a report of the client rk may be in Kafka;
+ * RD_KAFKA_MSG_STATUS_NOT_PERSISTED is certain.  The client waits for at least
+ * backoff milliseconds before a retry.
  */
 rd_kafka_msg_status_t ngx_http_kafka_outcome_persisted(rd_kafka_t *rk,
     const rd_kafka_message_t *msg, ngx_msec_t backoff, ngx_uint_t idempotent);
