@@ -134,7 +134,7 @@ ngx_http_kafka_lex_take_tail(ngx_http_kafka_lex_t *lex, ngx_str_t *piece,
 }
 
 
-/* the held comma, of an earlier buffer, was no trailing one */
+/* the comma held from an earlier buffer was not a trailing one */
 
 static void
 ngx_http_kafka_lex_pass_comma(ngx_http_kafka_lex_t *lex, ngx_str_t *piece,
@@ -176,8 +176,9 @@ ngx_http_kafka_lex_end(ngx_http_kafka_lex_t *lex)
 
 
 /*
- * NGX_OK: go on from *pos; where *end is set the piece ends there, for a comma
- * that is to be left out or held follows.  NGX_AGAIN: pass the held comma on.
+ * Returns NGX_OK to go on from *pos, NGX_AGAIN to pass the held comma on, or
+ * NGX_ERROR.  If it sets *end the piece ends there, before a comma that is left
+ * out or held.
  */
 
 static ngx_int_t
@@ -323,8 +324,8 @@ ngx_http_kafka_lex_string(ngx_http_kafka_lex_t *lex, u_char **pos,
 
 
 /*
- * The first byte of a string that is a quote, a backslash or not ASCII; most
- * of a body is before such a one, so eight bytes are looked at at a time.
+ * Finds the first byte of a string that is a quote, a backslash or not ASCII.
+ * Most bytes of a body are none of these, so it checks eight at a time.
  */
 
 static u_char *
@@ -447,7 +448,7 @@ ngx_http_kafka_lex_hex(ngx_http_kafka_lex_t *lex, u_char ch)
 
     if (digit == NGX_ERROR) {
 
-        /* yajl tells what is wrong with such an escape */
+        /* yajl says what is wrong with the escape */
 
         lex->state = lex_string;
         lex->surrogate = 0;
@@ -506,7 +507,7 @@ ngx_http_kafka_lex_low(ngx_http_kafka_lex_t *lex, u_char ch, u_char expected,
 }
 
 
-/* a byte of a number or a word, or of what is wrong in their place */
+/* returns 1 for a byte of a number or a word, or of an error in its place */
 
 static ngx_uint_t
 ngx_http_kafka_lex_bare(u_char ch)
@@ -533,7 +534,7 @@ ngx_http_kafka_lex_bare(u_char ch)
 }
 
 
-/* is a comma before ch one that JSON lacks a place for, after a value */
+/* returns 1 if a comma before ch is a trailing comma after a value */
 
 static ngx_uint_t
 ngx_http_kafka_lex_trailing(ngx_http_kafka_lex_t *lex, u_char ch)

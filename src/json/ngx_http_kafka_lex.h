@@ -13,14 +13,14 @@
 
 
 /*
- * Stands before yajl: takes out the trailing commas that the contract allows
- * and refuses what yajl 2.1 lets through (invalid UTF-8, lone surrogates,
- * \f and \v as white space).  It keeps its state between buffers, which may
- * split the text anywhere; all else that is wrong is left to yajl.
+ * A filter before yajl.  It removes the trailing commas that the contract
+ * allows, and refuses what yajl 2.1 lets through: invalid UTF-8, lone
+ * surrogates, \f and \v as white space.  It keeps its state between buffers,
+ * which may split the text anywhere.  It leaves all other errors to yajl.
  *
- * It also tells parts of strings, numbers and words that go on in the next
- * buffer: yajl begins such a token anew with each piece, so that many small
- * ones would cost it the square of the length.
+ * It also marks parts of strings, numbers and words that continue in the next
+ * buffer: yajl rescans the token with each piece, so many small pieces would
+ * cost the square of its length.
  */
 
 
@@ -49,18 +49,18 @@ typedef struct {
 
 
 /*
- * Takes bytes from *pos and gives the next piece of text for the parser and
- * its offset in the body; a piece points into the buffer, or is a comma.  With
- * lex->partial it is part of a token, and the last part unless lex->open.
- * Returns NGX_OK with a piece, NGX_DONE when the buffer is used up, or
- * NGX_ERROR: lex->error says what stands at lex->offset.
+ * Takes bytes from *pos, and sets piece to the next text for the parser and
+ * offset to its offset in the body.  The piece points into the buffer, or is a
+ * comma.  If lex->partial is set it is part of a token, the last part unless
+ * lex->open is set.  Returns NGX_OK with a piece, NGX_DONE when the buffer is
+ * used up, or NGX_ERROR: lex->error says what is wrong at lex->offset.
  */
 ngx_int_t ngx_http_kafka_lex(ngx_http_kafka_lex_t *lex, u_char **pos,
     u_char *last, ngx_str_t *piece, off_t *offset);
 
 /*
- * Ends the text.  Returns NGX_OK, or NGX_ERROR when it ends inside a string:
- * yajl lets such a one pass after the document.
+ * Ends the text.  Returns NGX_OK, or NGX_ERROR if it ends inside a string: yajl
+ * accepts an unclosed string after the document.
  */
 ngx_int_t ngx_http_kafka_lex_end(ngx_http_kafka_lex_t *lex);
 

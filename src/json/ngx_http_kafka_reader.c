@@ -65,7 +65,7 @@ ngx_http_kafka_reader_close(ngx_http_kafka_reader_t *rd)
 }
 
 
-/* who counts the bytes may be gone */
+/* not reader_close(): the object that counts the bytes may be freed already */
 
 static void
 ngx_http_kafka_reader_cleanup(void *data)
@@ -132,7 +132,7 @@ ngx_http_kafka_reader_feed(ngx_http_kafka_reader_t *rd, u_char *data,
 }
 
 
-/* keeps the part of a token; yajl gets it whole */
+/* keeps a part of a token; yajl gets the whole token */
 
 static ngx_int_t
 ngx_http_kafka_reader_hold(ngx_http_kafka_reader_t *rd, ngx_str_t *piece,
@@ -181,7 +181,7 @@ ngx_http_kafka_reader_token(ngx_http_kafka_reader_t *rd)
         && ngx_strlchr(rd->token.data, rd->token.data + rd->token.len, '\\')
            == NULL)
     {
-        /* yajl would copy it: the place of an empty one is enough for it */
+        /* yajl would copy it: give it an empty string instead */
 
         rd->large.data = rd->token.data + 1;
         rd->large.len = rd->token.len - 2;
@@ -288,7 +288,7 @@ ngx_http_kafka_reader_status(ngx_http_kafka_reader_t *rd, ngx_int_t rc,
         return NGX_ERROR;
     }
 
-    /* its first line, and no full stop: more is to be said */
+    /* take the first line without its full stop */
 
     for (p = text; *p && *p != LF; p++) { /* void */ }
 
@@ -303,7 +303,7 @@ ngx_http_kafka_reader_status(ngx_http_kafka_reader_t *rd, ngx_int_t rc,
     if (piece) {
         offset += yajl_get_bytes_consumed(rd->yajl->handle);
 
-        /* yajl counts what it understood, and here what it did not, too */
+        /* yajl counts the bytes it understood; here it counts one more */
 
         if ((ngx_strncmp(text, "parse error", 11) == 0
              && ngx_strstr(text, "after key and value") == NULL)
@@ -368,7 +368,7 @@ ngx_http_kafka_reader_string(ngx_http_kafka_reader_t *rd,
 }
 
 
-/* it stays where it was gathered */
+/* the string stays where it was gathered */
 
 ngx_int_t
 ngx_http_kafka_reader_take(ngx_http_kafka_reader_t *rd, ngx_pool_t *pool,

@@ -15,8 +15,8 @@
 
 
 /*
- * JSON text that comes in pieces, none of which is kept: yajl behind a stricter
- * lexer.  What the tokens mean is the business of the callbacks.  Event loop.
+ * Reads JSON text that comes in pieces, none of which is kept: yajl behind a
+ * stricter lexer.  The callbacks know what the tokens mean.  Event loop.
  */
 
 
@@ -39,7 +39,7 @@ typedef struct {
     ngx_str_t                        token;   /* not yet complete, a copy */
     size_t                           token_room;    /* bytes allocated */
     off_t                            token_offset;  /* where it began */
-    ngx_str_t                        large;   /* what yajl has "" for */
+    ngx_str_t                        large;   /* yajl gets "" instead */
 
     ngx_uint_t                       depth;
     unsigned                         nomem:1; /* a callback found no memory */
@@ -50,43 +50,47 @@ typedef struct {
 
 
 /*
- * Expects a zeroed object with data, hold and log set.  The pool closes it.
- * NGX_OK, or NGX_ERROR when memory is out.
+ * Expects a zeroed object with data, hold and log set.  The pool frees its
+ * memory at the latest.  Returns NGX_OK, or NGX_ERROR when memory is out.
  */
 ngx_int_t ngx_http_kafka_reader_open(ngx_http_kafka_reader_t *rd,
     ngx_pool_t *pool, yajl_callbacks *callbacks);
 
-/* frees what is not in the pool; only the error may be used after it */
+/* frees what is not in the pool; only rd->error may be used after that */
 void ngx_http_kafka_reader_close(ngx_http_kafka_reader_t *rd);
 
 /*
- * Feeds a piece of the text.  NGX_OK; NGX_DECLINED when it is refused, for the
- * reason in rd->error: nothing more may be fed; NGX_ERROR when memory is
- * out.
+ * Feeds a piece of the text.  Returns NGX_OK, NGX_ERROR when memory is out, or
+ * NGX_DECLINED if the text is refused for the reason in rd->error; nothing more
+ * may be fed then.
  */
 ngx_int_t ngx_http_kafka_reader_feed(ngx_http_kafka_reader_t *rd,
     u_char *data, size_t len);
 
-/* ends the text; returns the same, or NGX_DONE if it had nothing but blanks */
+/* ends the text; returns as above, or NGX_DONE if it was empty or blank */
 ngx_int_t ngx_http_kafka_reader_end(ngx_http_kafka_reader_t *rd);
 
 
 /* for callbacks */
 
-/* the reason of a refusal, of which the first one stands; NGX_DECLINED */
+/* sets rd->error, unless it is set already; returns NGX_DECLINED */
 ngx_int_t ngx_http_kafka_reader_refuse(ngx_http_kafka_reader_t *rd,
     const char *fmt, ...);
 
-/* an object or an array opens: NGX_OK, or NGX_DECLINED if it is too deep */
+/*
+ * To be called when an object or an array opens.  Returns NGX_OK, or
+ * NGX_DECLINED if it is nested too deep.  The caller decrements rd->depth when
+ * it closes.
+ */
 ngx_int_t ngx_http_kafka_reader_nest(ngx_http_kafka_reader_t *rd);
 
-/* the string that the callback is called with, if yajl does not have it */
+/* sets data and len to the string, if yajl was given another one for it */
 void ngx_http_kafka_reader_string(ngx_http_kafka_reader_t *rd,
     const u_char **data, size_t *len);
 
 /*
- * Where rd->large is set: gives that string to the pool instead of a copy.
- * NGX_OK, or NGX_ERROR when memory is out.
+ * If rd->large is set: gives that string to the pool instead of a copy.  It
+ * stays counted.  Returns NGX_OK, or NGX_ERROR when memory is out.
  */
 ngx_int_t ngx_http_kafka_reader_take(ngx_http_kafka_reader_t *rd,
     ngx_pool_t *pool, ngx_str_t *dst);

@@ -12,24 +12,32 @@
 #include <ngx_core.h>
 
 
-/* text whose length is not known before, in a chain of buffers */
+/* Text of unknown length, in a chain of buffers.  Event loop. */
+
 
 typedef struct {
     ngx_pool_t                  *pool;
-    ngx_chain_t                 *first;
+    ngx_chain_t                 *first;      /* of the text; NULL: empty */
     ngx_chain_t                **last;
     ngx_buf_t                   *buf;
-    off_t                        size;
+    off_t                        size;       /* of the text, bytes */
     unsigned                     failed:1;   /* memory is out */
 } ngx_http_kafka_writer_t;
 
 
+/*
+ * Begins an empty text, whose buffers are allocated from the pool and freed
+ * with it.
+ */
 void ngx_http_kafka_writer_init(ngx_http_kafka_writer_t *out, ngx_pool_t *pool);
 
-/* adds text as ngx_sprintf() makes it */
+/*
+ * Adds text, formatted as by ngx_sprintf().  Sets out->failed when memory is
+ * out: nothing more is added then.
+ */
 void ngx_http_kafka_write(ngx_http_kafka_writer_t *out, const char *fmt, ...);
 
-/* adds a JSON string, in quotes, with what JSON cannot have escaped */
+/* adds text as a JSON string: escaped, and in quotes; fails as above */
 void ngx_http_kafka_write_string(ngx_http_kafka_writer_t *out, ngx_str_t *text);
 
 

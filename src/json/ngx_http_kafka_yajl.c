@@ -7,7 +7,7 @@
 #include <ngx_http_kafka_yajl.h>
 
 
-/* before the bytes that yajl gets; the link is of no use within the arena */
+/* precedes the bytes that yajl gets; the arena does not use the link */
 
 typedef struct {
     ngx_queue_t                  link;
@@ -27,7 +27,7 @@ static ngx_uint_t ngx_http_kafka_yajl_in_arena(ngx_http_kafka_yajl_t *yajl,
     void *p);
 
 
-/* most requests are parsed in one turn of the event loop, by this one */
+/* one parser is kept: most requests are parsed in one turn of the event loop */
 static ngx_http_kafka_yajl_t  *ngx_http_kafka_yajl_spare;
 
 
@@ -141,7 +141,7 @@ ngx_http_kafka_yajl_error(ngx_http_kafka_yajl_t *yajl)
 }
 
 
-/* not by yajl_free(): the handle may be half made, or half changed */
+/* does not call yajl_free(): the handle may be incomplete */
 
 void
 ngx_http_kafka_yajl_close(ngx_http_kafka_yajl_t *yajl)
@@ -250,7 +250,7 @@ ngx_http_kafka_yajl_free(void *ctx, void *p)
 }
 
 
-/* of a block with so many bytes, so that the next one is aligned, too */
+/* the size of a block with size bytes, such that the next one is aligned */
 
 static size_t
 ngx_http_kafka_yajl_size(ngx_http_kafka_yajl_t *yajl, size_t size)

@@ -15,13 +15,14 @@
 
 
 /*
- * yajl 2 does not check what malloc() returns.  Here it runs on memory that
- * is never missing: a function that calls yajl returns NGX_ERROR instead, and
- * nothing but ngx_http_kafka_yajl_close() may be called then.
+ * yajl 2 does not check what malloc() returns.  Here its allocations never
+ * return NULL: when memory is out the function that has called yajl returns an
+ * error instead.  After that only ngx_http_kafka_yajl_close() may be called.
+ * Event loop.
  */
 
 
-/* bytes for all that yajl needs, unless a string with escapes is over 2k */
+/* bytes, enough for yajl unless a string with escapes is longer than 2k */
 #define NGX_HTTP_KAFKA_YAJL_ARENA  3072
 
 
@@ -35,21 +36,31 @@ typedef struct {
 } ngx_http_kafka_yajl_t;
 
 
-/* returns NULL when memory is out */
+/*
+ * Returns a parser, which the caller closes, or NULL when memory is out.
+ * callbacks must live as long; they are called with data.
+ */
 ngx_http_kafka_yajl_t *ngx_http_kafka_yajl_open(
     const yajl_callbacks *callbacks, void *data, ngx_log_t *log);
 
 /*
- * Both return NGX_OK, NGX_ERROR when memory is out, NGX_ABORT when a callback
- * ended it, or NGX_DECLINED for text that is not JSON.
+ * Parses a piece of the text, of len bytes.  Returns NGX_OK, NGX_ERROR when
+ * memory is out, NGX_ABORT if a callback has returned 0, or NGX_DECLINED if the
+ * text is not JSON.
  */
 ngx_int_t ngx_http_kafka_yajl_parse(ngx_http_kafka_yajl_t *yajl,
     const u_char *data, size_t len);
+
+/* ends the text, which must be complete; returns as above */
 ngx_int_t ngx_http_kafka_yajl_end(ngx_http_kafka_yajl_t *yajl);
 
-/* why text was declined; lasts until yajl is closed; NULL: memory is out */
+/*
+ * Returns why the text was declined, as a string that is valid until yajl is
+ * closed, or NULL when memory is out.
+ */
 u_char *ngx_http_kafka_yajl_error(ngx_http_kafka_yajl_t *yajl);
 
+/* frees the parser and all of its memory */
 void ngx_http_kafka_yajl_close(ngx_http_kafka_yajl_t *yajl);
 
 
