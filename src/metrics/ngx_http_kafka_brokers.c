@@ -7,7 +7,7 @@
 #include <ngx_http_kafka_brokers.h>
 
 
-/* the sums of this client so far, for statistics that come again and again */
+/* the sums of this client so far: each statistics have them from its start */
 
 struct ngx_http_kafka_metrics_seen_s {
     uint64_t                         last[NGX_HTTP_KAFKA_STATS_SUMS];
@@ -62,7 +62,8 @@ ngx_http_kafka_brokers_begin(ngx_http_kafka_metrics_t *metrics)
 }
 
 
-/* two of one name are one here: librdkafka has not yet found out itself */
+/* two brokers of one name are added up: librdkafka does not yet know they are
+   the same */
 
 void
 ngx_http_kafka_brokers_add(ngx_http_kafka_metrics_t *metrics,
@@ -119,7 +120,7 @@ ngx_http_kafka_brokers_end(ngx_http_kafka_metrics_t *metrics)
 
         if (seen->state == NGX_HTTP_KAFKA_STATS_NONE) {
 
-            /* it may come back with the sums that it had */
+            /* it may come back with its old sums */
 
             continue;
         }
@@ -131,8 +132,8 @@ ngx_http_kafka_brokers_end(ngx_http_kafka_metrics_t *metrics)
         for (k = 0; k < NGX_HTTP_KAFKA_STATS_SUMS; k++) {
 
             /*
-             * less than before: librdkafka has made it anew, or there were two
-             * of its name; rather too few than twice
+             * less than before: librdkafka has recreated it, or there were two
+             * of its name; better to count too few than to count twice
              */
 
             if (seen->now[k] > seen->last[k]) {
@@ -145,7 +146,8 @@ ngx_http_kafka_brokers_end(ngx_http_kafka_metrics_t *metrics)
 }
 
 
-/* to this client, or another name of one that it knows: the sums go with it */
+/* the client did not have the broker, or had it by another name: the sums of
+   that one are taken over */
 
 static void
 ngx_http_kafka_brokers_new(ngx_http_kafka_metrics_t *metrics,
@@ -224,7 +226,7 @@ ngx_http_kafka_brokers_slot(ngx_http_kafka_metrics_t *metrics,
 }
 
 
-/* one of bootstrap.servers has no id before librdkafka has asked it */
+/* a bootstrap server has no id until librdkafka has asked it */
 
 static ngx_uint_t
 ngx_http_kafka_brokers_find(ngx_http_kafka_zone_producer_t *producer,
@@ -255,8 +257,8 @@ ngx_http_kafka_brokers_forget(ngx_http_kafka_metrics_t *metrics)
     ngx_http_kafka_metrics_broker_t  *broker;
 
     /*
-     * the next one's sums begin at 0, and may be larger already when they
-     * first come
+     * the sums of the next client begin at 0, and may be larger than these when
+     * they first come
      */
 
     if (metrics->seen) {

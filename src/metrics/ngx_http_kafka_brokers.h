@@ -20,17 +20,26 @@
  */
 
 
-/* one statistics' brokers are added between begin and end */
+/* begins new statistics of a worker's client */
 void ngx_http_kafka_brokers_begin(ngx_http_kafka_metrics_t *metrics);
+
+/* adds a broker of these statistics; drops it if there is no memory for it */
 void ngx_http_kafka_brokers_add(ngx_http_kafka_metrics_t *metrics,
     ngx_http_kafka_stats_broker_t *broker);
+
+/* ends the statistics: puts states and sums of their brokers into the zone */
 void ngx_http_kafka_brokers_end(ngx_http_kafka_metrics_t *metrics);
 
-/* there is no client, and nobody knows of the brokers */
+/* the client has ended: this worker no longer knows the brokers' states */
 void ngx_http_kafka_brokers_forget(ngx_http_kafka_metrics_t *metrics);
 
-/* a worker has just seen a broker up, or the last time one did; milliseconds */
+/* stores ngx_current_msec, as the time when a worker saw a broker up */
 void ngx_http_kafka_brokers_set_up(ngx_http_kafka_metrics_t *metrics);
+
+/*
+ * Returns ngx_current_msec of the worker that last saw a broker up; 0: no
+ * worker ever did.
+ */
 uint64_t ngx_http_kafka_brokers_get_up(ngx_http_kafka_metrics_t *metrics);
 
 

@@ -12,7 +12,7 @@
 #include <ngx_core.h>
 
 
-/* What only grows, as a worker counts it for a producer.  Event loop. */
+/* The numbers that only grow, of a worker and a producer.  Event loop. */
 
 
 #define NGX_HTTP_KAFKA_METRICS_BUCKETS   14
@@ -20,7 +20,7 @@
 #define NGX_HTTP_KAFKA_METRICS_TOPICS    100
 
 
-/* of HTTP statuses, or of librdkafka's errors; the last one is of all others */
+/* counts an HTTP status or an error; the last of a list counts all others */
 
 typedef struct {
     int64_t                         code;
@@ -41,13 +41,13 @@ typedef struct {
     uint64_t                        rebuilt;   /* clients */
     uint64_t                        latency_sum;  /* microseconds */
 
-    /* messages acknowledged, by how long it took; the last: longer than all */
+    /* acknowledged messages, by latency; the last one is above all bounds */
     uint64_t                latency[NGX_HTTP_KAFKA_METRICS_BUCKETS + 1];
 
     ngx_http_kafka_metrics_code_t   statuses[NGX_HTTP_KAFKA_METRICS_CODES];
     ngx_http_kafka_metrics_code_t   errors[NGX_HTTP_KAFKA_METRICS_CODES];
 
-    /* the first one is of all others */
+    /* the first one counts all others */
     ngx_http_kafka_metrics_topic_t  topics[NGX_HTTP_KAFKA_METRICS_TOPICS + 1];
 } ngx_http_kafka_metrics_counters_t;
 
@@ -61,14 +61,14 @@ extern const char
     *ngx_http_kafka_metrics_seconds[NGX_HTTP_KAFKA_METRICS_BUCKETS];
 
 
-/* the bucket of a latency in microseconds */
+/* returns the bucket of a latency in microseconds */
 ngx_uint_t ngx_http_kafka_counters_bucket(uint64_t latency);
 
-/* counts n of a code; another process may read it meanwhile */
+/* adds n to the count of a code; another process may read it meanwhile */
 void ngx_http_kafka_counters_count(ngx_http_kafka_metrics_code_t *codes,
     int64_t code, uint64_t n);
 
-/* adds those of a worker, which may count meanwhile */
+/* adds the counters of a worker, which may count meanwhile, to others */
 void ngx_http_kafka_counters_add(ngx_http_kafka_metrics_counters_t *to,
     ngx_http_kafka_metrics_counters_t *from);
 

@@ -15,12 +15,16 @@
 /* The bytes that all batches of this process hold.  Event loop. */
 
 
-/* from now on, or no longer (negative) */
+/* adds size bytes to the sum, or removes them if it is negative */
 void ngx_http_kafka_held_add(ssize_t size);
 
+/* returns the sum, in bytes */
 size_t ngx_http_kafka_held(void);
 
-/* keeps the sum in memory that others read, too; NULL: no longer */
+/*
+ * Moves the sum to *held, which must live until the next move: in memory that
+ * other processes read.  With NULL it moves back into the process's own.
+ */
 void ngx_http_kafka_held_move(size_t *held);
 
 

@@ -17,7 +17,7 @@ ngx_http_kafka_metrics_open(ngx_http_kafka_metrics_t *metrics,
 
     metrics->cell = ngx_http_kafka_zone_open(metrics->zone, name);
 
-    /* no latency yet that the next one could be the same as */
+    /* there is no latency yet that the next one could equal */
 
     metrics->latency = 0;
     metrics->bucket = 0;
@@ -82,7 +82,7 @@ ngx_http_kafka_metrics_dropped(ngx_http_kafka_metrics_t *metrics, int64_t err,
 }
 
 
-/* 1: among all others; then those that have a slot of their own */
+/* returns 1 if the topic is counted with the others, or its own slot, from 2 */
 
 ngx_uint_t
 ngx_http_kafka_metrics_slot(ngx_http_kafka_metrics_t *metrics,

@@ -25,42 +25,42 @@ typedef struct {
     ngx_http_kafka_metrics_seen_t  *seen;      /* librdkafka's last sums */
     uint64_t                        clock;     /* microseconds, at a tick */
     uint64_t                        last_ack;  /* at the last message acked */
-    uint64_t                        latency;   /* of that one, */
-    ngx_uint_t                      bucket;    /* and where it is counted */
+    uint64_t                        latency;   /* its latency */
+    ngx_uint_t                      bucket;    /* its bucket */
 } ngx_http_kafka_metrics_t;
 
 
-/* takes the worker's cell for the producer of this name, the first time */
+/* takes the worker's cell for the producer of this name, if not yet taken */
 void ngx_http_kafka_metrics_open(ngx_http_kafka_metrics_t *metrics,
     ngx_str_t *name);
 
-/* as the process exits */
+/* gives the cell back as the process exits */
 void ngx_http_kafka_metrics_close(ngx_http_kafka_metrics_t *metrics);
 
-/* the client takes the place of one before it */
+/* counts a client that has replaced another one */
 void ngx_http_kafka_metrics_rebuilt(ngx_http_kafka_metrics_t *metrics);
 
-/* an answered request */
+/* counts an answered request, by its HTTP status */
 void ngx_http_kafka_metrics_request(ngx_http_kafka_metrics_t *metrics,
     ngx_uint_t status);
 
 /*
- * A message without success.  slot is where the topic of this name is counted,
- * for the topic to keep; 0: not known yet.
+ * Counts a message that has failed with err.  *slot is where the topic of this
+ * name is counted, and is set if it is 0; the caller keeps it for the topic.
  */
 void ngx_http_kafka_metrics_failed(ngx_http_kafka_metrics_t *metrics,
     int64_t err, ngx_uint_t *slot, ngx_str_t *topic);
 
-/* the same for one that was never with the client */
+/* as above, for a message that librdkafka never had */
 void ngx_http_kafka_metrics_dropped(ngx_http_kafka_metrics_t *metrics,
     int64_t err, ngx_uint_t *slot, ngx_str_t *topic);
 
-/* where a topic is counted; for the inline function below */
+/* returns where a topic is counted; for the inline function below */
 ngx_uint_t ngx_http_kafka_metrics_slot(ngx_http_kafka_metrics_t *metrics,
     ngx_str_t *topic);
 
 
-/* the time for what is handed over or reported until the next tick */
+/* reads the clock, for what is handed over or reported until the next tick */
 
 static ngx_inline void
 ngx_http_kafka_metrics_tick(ngx_http_kafka_metrics_t *metrics)
@@ -73,7 +73,7 @@ ngx_http_kafka_metrics_tick(ngx_http_kafka_metrics_t *metrics)
 }
 
 
-/* a request with n messages waits */
+/* counts a request with n messages that waits */
 
 static ngx_inline void
 ngx_http_kafka_metrics_begin(ngx_http_kafka_metrics_t *metrics, ngx_uint_t n)
@@ -83,7 +83,7 @@ ngx_http_kafka_metrics_begin(ngx_http_kafka_metrics_t *metrics, ngx_uint_t n)
 }
 
 
-/* it ends; n of its messages were neither sent nor dropped */
+/* the request ends; n of its messages were neither sent nor dropped */
 
 static ngx_inline void
 ngx_http_kafka_metrics_end(ngx_http_kafka_metrics_t *metrics, ngx_uint_t n)
@@ -93,7 +93,7 @@ ngx_http_kafka_metrics_end(ngx_http_kafka_metrics_t *metrics, ngx_uint_t n)
 }
 
 
-/* a message is with the client: for the first time, or again */
+/* librdkafka has a message for the first time */
 
 static ngx_inline void
 ngx_http_kafka_metrics_sent(ngx_http_kafka_metrics_t *metrics)
@@ -103,12 +103,16 @@ ngx_http_kafka_metrics_sent(ngx_http_kafka_metrics_t *metrics)
 }
 
 
+/* librdkafka has a message again */
+
 static ngx_inline void
 ngx_http_kafka_metrics_sent_again(ngx_http_kafka_metrics_t *metrics)
 {
     metrics->cell->pending++;
 }
 
+
+/* librdkafka has reported a message */
 
 static ngx_inline void
 ngx_http_kafka_metrics_reported(ngx_http_kafka_metrics_t *metrics)
@@ -118,8 +122,8 @@ ngx_http_kafka_metrics_reported(ngx_http_kafka_metrics_t *metrics)
 
 
 /*
- * A message of so many bytes is acknowledged, which was handed over at the time
- * clock; slot as above.
+ * Counts an acknowledged message, of so many bytes, that was handed over at the
+ * time clock (of metrics->clock); slot as above.
  */
 
 static ngx_inline void
@@ -132,7 +136,7 @@ ngx_http_kafka_metrics_acked(ngx_http_kafka_metrics_t *metrics, uint64_t clock,
     counters = &metrics->cell->counters;
     latency = metrics->clock - clock;
 
-    /* the same for all of a request that one report brings */
+    /* the messages of a request in one report have the same latency */
 
     if (latency != metrics->latency) {
         metrics->latency = latency;

@@ -349,7 +349,7 @@ ngx_http_kafka_prometheus_latency(ngx_http_kafka_writer_t *out,
 }
 
 
-/* the count is the sum of what was read: it fits, whatever is written now */
+/* the count is the sum of the buckets as read, so it always fits them */
 
 static void
 ngx_http_kafka_prometheus_histogram(ngx_http_kafka_writer_t *out,
@@ -466,7 +466,7 @@ ngx_http_kafka_prometheus_broker(ngx_http_kafka_writer_t *out,
         return;
     }
 
-    /* it left the cluster, or no statistics came since the workers began */
+    /* it left the cluster, or no statistics have come yet */
 
     if (metric->kind == NGX_HTTP_KAFKA_PROMETHEUS_UP && broker->known == 0) {
         return;
@@ -488,7 +488,7 @@ ngx_http_kafka_prometheus_broker(ngx_http_kafka_writer_t *out,
 }
 
 
-/* a copy of the snapshot in which names are labels' values */
+/* copies the snapshot, with its names escaped as labels' values */
 
 static ngx_int_t
 ngx_http_kafka_prometheus_escape(ngx_pool_t *pool,
@@ -529,7 +529,7 @@ ngx_http_kafka_prometheus_escape(ngx_pool_t *pool,
 }
 
 
-/* gives the array elements of its own, and returns them */
+/* copies the array's elements into the pool, and returns the copy */
 
 static void *
 ngx_http_kafka_prometheus_copy(ngx_pool_t *pool, ngx_array_t *array)
@@ -551,7 +551,7 @@ ngx_http_kafka_prometheus_copy(ngx_pool_t *pool, ngx_array_t *array)
 }
 
 
-/* a label's value, with \, " and line feeds escaped */
+/* escapes \, " and line feeds in a label's value */
 
 static ngx_int_t
 ngx_http_kafka_prometheus_label(ngx_pool_t *pool, ngx_str_t *text)

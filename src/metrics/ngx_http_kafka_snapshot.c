@@ -57,7 +57,7 @@ ngx_http_kafka_snapshot(ngx_shm_zone_t *zone, ngx_pool_t *pool,
 
     ngx_shmtx_unlock(&shpool->mutex);
 
-    /* of what was read, not read by itself: it fits the buckets */
+    /* computed from the buckets, as read: so the sum fits them */
 
     sum = snapshot->producers.elts;
 

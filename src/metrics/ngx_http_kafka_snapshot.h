@@ -13,14 +13,14 @@
 #include <ngx_http_kafka_zone.h>
 
 
-/* The sums over all workers, for those who show them.  Event loop. */
+/* The sums over all workers, to be shown.  Event loop. */
 
 
 typedef struct {
     ngx_str_t                         name;
     int64_t                           id;      /* negative: not known yet */
-    uint64_t                          known;   /* to so many workers */
-    uint64_t                          up;      /* those with a connection */
+    uint64_t                          known;   /* workers that have it */
+    uint64_t                          up;      /* of these, connected */
     uint64_t                          sum[NGX_HTTP_KAFKA_STATS_SUMS];
     uint64_t                          average; /* of workers' averages */
     uint64_t                          p99;     /* the worst of them */
@@ -58,7 +58,11 @@ typedef struct {
 } ngx_http_kafka_snapshot_t;
 
 
-/* the sums, in the pool; NGX_ERROR when memory is out.  No zone, no sums. */
+/*
+ * Adds up what is in the zone, into arrays in the pool; they are empty if zone
+ * is NULL.  Names point into the zone, and stay valid.  Returns NGX_OK, or
+ * NGX_ERROR when memory is out.
+ */
 ngx_int_t ngx_http_kafka_snapshot(ngx_shm_zone_t *zone, ngx_pool_t *pool,
     ngx_http_kafka_snapshot_t *snapshot);
 

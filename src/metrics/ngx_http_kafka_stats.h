@@ -12,10 +12,10 @@
 #include <ngx_core.h>
 
 
-/* librdkafka's statistics, of which only brokers are of interest here */
+/* Reads the brokers in librdkafka's statistics.  Event loop. */
 
 
-/* what only grows, as long as a client lives */
+/* numbers that only grow as long as a client lives */
 
 typedef enum {
     NGX_HTTP_KAFKA_STATS_SENT = 0,       /* bytes */
@@ -64,10 +64,15 @@ extern const char
     *ngx_http_kafka_stats_states[NGX_HTTP_KAFKA_STATS_STATES];
 
 
-/* calls the handler for each broker; NGX_ERROR where the text is no such one */
+/*
+ * Parses statistics, len bytes of JSON.  Calls the handler with data for each
+ * broker, which the handler may change and is valid until it returns.  Returns
+ * NGX_OK, or NGX_ERROR if the text is not statistics, or memory is out.
+ */
 ngx_int_t ngx_http_kafka_stats_parse(const char *text, size_t len,
     ngx_http_kafka_stats_broker_pt handler, void *data);
 
+/* returns 1 if a broker in this state is connected, else 0 */
 ngx_uint_t ngx_http_kafka_stats_is_up(ngx_uint_t state);
 
 

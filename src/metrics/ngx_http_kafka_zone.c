@@ -8,8 +8,8 @@
 #include <ngx_http_kafka_held.h>
 
 
-/* of the zone; the number is raised when the meaning of what is in it changes,
-   the sum of the sizes that follows it tells of most other changes */
+/* of the zone.  The number is raised when the meaning of its contents changes;
+   the sum of the sizes, which follows it, differs after most other changes. */
 #define NGX_HTTP_KAFKA_ZONE_NAME         "kafka_status_1_"
 
 
@@ -29,21 +29,21 @@ static void ngx_http_kafka_zone_retire_cell(ngx_slab_pool_t *shpool,
     ngx_http_kafka_metrics_cell_t *cell);
 
 
-/* of this process, in the zone that it was taken from */
+/* this process's worker, and the zone that it is in */
 
 static ngx_http_kafka_metrics_worker_t  *ngx_http_kafka_zone_own;
 static ngx_shm_zone_t                   *ngx_http_kafka_zone_own_zone;
 static ngx_pid_t                         ngx_http_kafka_zone_own_pid;
 
-/* where there is no room: counted, and seen by nobody */
+/* used when the zone is full; nobody reads it */
 
 static ngx_http_kafka_metrics_cell_t     ngx_http_kafka_zone_discard;
 
 
 /*
- * nginx keeps a zone over a reload if its name, size and tag are the same.  The
- * module may have been loaded from another file by then: where that one has
- * another layout, the name is another one.
+ * nginx keeps a zone over a reload if its name, size and tag are the same.  A
+ * reload may load the module from another file: if that has another layout, the
+ * zone has another name.
  */
 
 ngx_shm_zone_t *
@@ -259,8 +259,9 @@ ngx_http_kafka_zone_producer(ngx_shm_zone_t *zone, ngx_str_t *name)
 
 
 /*
- * As ngx_queue_insert_tail(), but who goes forward finds the end at any moment:
- * a worker can be killed between two stores, and others go on with the list.
+ * As ngx_queue_insert_tail(), but a reader that goes forward reaches the end at
+ * any moment: a worker can be killed between two stores, and others use the
+ * list after that.
  */
 
 static void
@@ -324,8 +325,8 @@ ngx_http_kafka_zone_close(ngx_shm_zone_t *zone,
 
 
 /*
- * Workers that were killed.  A process that has such a one's pid now is of
- * another group, or is about to take its own place (starting).
+ * A new process may have the pid of a worker that was killed.  It is in another
+ * process group, or it is the caller, which has no worker yet (starting).
  */
 
 void
@@ -366,7 +367,7 @@ ngx_http_kafka_zone_alive(ngx_http_kafka_metrics_worker_t *worker)
 
     group = getpgid(worker->pid);
 
-    /* it still writes to its cells if that was only not allowed */
+    /* another error means that it lives, and may write to its cells */
 
     return group == worker->group || (group == -1 && ngx_errno != ESRCH);
 }

@@ -16,20 +16,22 @@
 
 /*
  * What all workers count, in memory that they share.  Each worker has a cell
- * for each producer, which nobody else writes: counting is a plain increment,
- * and who reads adds the cells up.  When a worker ends its counters are added
- * to those of the producer, and its gauges go.  Event loop.
+ * for each producer, and no other process writes to it: counting is a plain
+ * increment, and a reader adds the cells up.  When a worker ends, its counters
+ * are added to those of the producer, and its gauges are dropped.  Event loop.
  */
 
 
 #define NGX_HTTP_KAFKA_METRICS_BROKERS   48
 
-/* of a zone, bytes */
+/* the default size of a zone, bytes */
 #define NGX_HTTP_KAFKA_ZONE_SIZE         (2 * 1024 * 1024)
 
 
 typedef struct ngx_http_kafka_zone_producer_s  ngx_http_kafka_zone_producer_t;
 
+
+/* a broker, as one worker's client sees it */
 
 typedef struct {
     uint64_t                        sum[NGX_HTTP_KAFKA_STATS_SUMS];
@@ -54,20 +56,22 @@ typedef struct {
 } ngx_http_kafka_metrics_cell_t;
 
 
+/* a broker of a producer, with the sums of workers that ended */
+
 typedef struct {
     ngx_str_t                        name;
-    int64_t                          id;
+    int64_t                          id;       /* negative: not known yet */
     uint64_t                         sum[NGX_HTTP_KAFKA_STATS_SUMS];
 } ngx_http_kafka_zone_broker_t;
 
 
-/* a producer, by its name: what is the same for all workers, and what those
-   that ended have counted; never freed, nor are the names it has */
+/* a producer, by its name: what all workers have in common, and what workers
+   that ended have counted; neither it nor the names in it are ever freed */
 
 struct ngx_http_kafka_zone_producer_s {
     ngx_queue_t                        link;   /* of the zone's */
     ngx_str_t                          name;
-    uint64_t                           up;     /* milliseconds, a broker was */
+    uint64_t                           up;     /* see brokers_get_up() */
     ngx_uint_t                         ntopics;
     ngx_str_t                          topics[NGX_HTTP_KAFKA_METRICS_TOPICS];
     ngx_uint_t                         nbrokers;
@@ -92,28 +96,35 @@ typedef struct {
 } ngx_http_kafka_metrics_zone_t;
 
 
-/* the zone of a configuration, of size bytes; NULL when memory is out */
+/* creates a configuration's zone, of size bytes; NULL when memory is out */
 ngx_shm_zone_t *ngx_http_kafka_zone_create(ngx_conf_t *cf, size_t size,
     void *tag);
 
 /*
- * This worker's cell for the producer of this name.  Where the zone is full, a
- * cell that nobody reads: that is logged, and nothing fails for it.
+ * Returns this worker's cell for the producer of this name.  If the zone is
+ * full, that is logged, and the cell is one that is never read.
  */
 ngx_http_kafka_metrics_cell_t *ngx_http_kafka_zone_open(ngx_shm_zone_t *zone,
     ngx_str_t *name);
 
 /*
- * As the process exits: all that the cell counted stays, its gauges go.
- * Returns a cell that nobody reads.
+ * Gives the cell back as the process exits: its counters stay, its gauges are
+ * dropped.  Returns a cell that is never read.
  */
 ngx_http_kafka_metrics_cell_t *ngx_http_kafka_zone_close(ngx_shm_zone_t *zone,
     ngx_http_kafka_metrics_cell_t *cell);
 
-/* with the zone locked: removes workers that were killed */
+/*
+ * Removes workers that were killed.  starting is 1 if this process has no
+ * worker in the zone yet: one with its pid was killed, too.  The zone must be
+ * locked.
+ */
 void ngx_http_kafka_zone_reap(ngx_shm_zone_t *zone, ngx_uint_t starting);
 
-/* with the zone locked: copies the text there; NGX_ERROR when it is full */
+/*
+ * Copies len bytes of data into the zone, which must be locked.  Returns
+ * NGX_OK, or NGX_ERROR if the zone is full.
+ */
 ngx_int_t ngx_http_kafka_zone_str(ngx_slab_pool_t *shpool, ngx_str_t *dst,
     u_char *data, size_t len);
 
