@@ -210,7 +210,7 @@ ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *main_conf)
         ngx_http_kafka_conf_version(cf);
 
         /*
-         * this module's own address is another one where a reload has loaded it
+         * an address in this module would differ after a reload that loads it
          * from another file, and the zone would not be kept
          */
 
@@ -255,8 +255,8 @@ ngx_http_kafka_create_loc_conf(ngx_conf_t *cf)
 
 
 /*
- * As other content handlers do, these stay in their location: only an
- * "if" or a "limit_except" inside takes it over.
+ * Like other content handlers these are not inherited, except by an "if" or a
+ * "limit_except" in their location.
  */
 
 static char *
@@ -317,7 +317,7 @@ ngx_http_kafka_producer_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
-/* added where it is new, for it may be named before it is defined */
+/* adds it if it is new: it may be named before it is defined */
 
 static ngx_http_kafka_producer_t *
 ngx_http_kafka_find_producer(ngx_conf_t *cf, ngx_http_kafka_main_conf_t *kmcf,
@@ -543,8 +543,8 @@ ngx_http_kafka_not_zero(ngx_conf_t *cf, void *post, void *data)
 
 
 /*
- * Without a master a changed configuration does not come through here: there,
- * producers are opened on their first use.  The cache manager has none.
+ * Without a master this is not called for a new configuration: producers are
+ * opened at their first use then.  The cache manager has no producers.
  */
 
 static ngx_int_t

@@ -39,7 +39,7 @@ ngx_http_kafka_admission_encoding(ngx_http_request_t *r,
 }
 
 
-/* a list, in which "identity" and nothing at all mean no coding */
+/* returns 1 if the list has nothing but "identity" and empty elements */
 
 static ngx_uint_t
 ngx_http_kafka_admission_identity(ngx_str_t *codings)
@@ -79,7 +79,7 @@ ngx_http_kafka_admission_identity(ngx_str_t *codings)
 }
 
 
-/* is there room for the request, with so many bytes of body to come */
+/* checks whether there is room for the request, with more bytes to come */
 
 ngx_int_t
 ngx_http_kafka_admission_memory(ngx_http_request_t *r,
@@ -93,7 +93,7 @@ ngx_http_kafka_admission_memory(ngx_http_request_t *r,
     max = kmcf->max_memory;
     more = ngx_max(more, 0);
 
-    /* Content-Length may be any number, to which nothing can be added */
+    /* no sum with more: Content-Length may be any number */
 
     if (more <= max - (off_t) ngx_http_kafka_held()) {
         return NGX_OK;

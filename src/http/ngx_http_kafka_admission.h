@@ -17,11 +17,11 @@
 /* Whether a request may go on: its coding, and the memory that it needs. */
 
 
-/* NGX_OK if the body has no coding, or the status of a refusal */
+/* returns NGX_OK if the body has no coding, or the status of a refusal */
 ngx_int_t ngx_http_kafka_admission_encoding(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
 
-/* the same if there is room for so many bytes more */
+/* returns NGX_OK if there is room for more bytes, or the status of a refusal */
 ngx_int_t ngx_http_kafka_admission_memory(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, off_t more);
 

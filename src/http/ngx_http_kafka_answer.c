@@ -21,7 +21,7 @@ static ngx_int_t ngx_http_kafka_answer_send(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_uint_t status);
 
 
-/* what the module adds to the headers of an error */
+/* header lines that the module adds to an error */
 static const char  *ngx_http_kafka_answer_headers[] = {
     "Allow",
     "Accept-Encoding",
@@ -55,7 +55,10 @@ ngx_http_kafka_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 
     if (ngx_http_kafka_answer_error_page(r, rc)) {
 
-        /* it would hide results, or lead to where the body is missed */
+        /*
+         * the other location would hide the results, or would not have the
+         * body
+         */
 
         consumed = r->request_body && r->request_body_no_buffering;
         send = ctx->results || consumed;
@@ -83,7 +86,7 @@ ngx_http_kafka_answer_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 
     if (r != r->main) {
 
-        /* a mirror's answer, for one, is seen by nobody */
+        /* nobody sees the response to a mirror subrequest */
 
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "kafka: a subrequest ended with %ui: %V", ctx->status,
@@ -99,7 +102,7 @@ ngx_http_kafka_answer_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 
     if (ctx->status == NGX_HTTP_SERVICE_UNAVAILABLE) {
 
-        /* without it when memory is out: the status may not change now */
+        /* left out when memory is out: the status must not change now */
 
         (void) ngx_http_kafka_headers_add(r, "Retry-After",
                                           NGX_HTTP_KAFKA_ANSWER_RETRY_AFTER);
@@ -107,7 +110,7 @@ ngx_http_kafka_answer_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 }
 
 
-/* would nginx find one?  See ngx_http_special_response_handler() */
+/* returns 1 if nginx would find one: see ngx_http_special_response_handler() */
 
 static ngx_uint_t
 ngx_http_kafka_answer_error_page(ngx_http_request_t *r, ngx_int_t status)
@@ -151,19 +154,19 @@ ngx_http_kafka_answer_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 
     if (r->reading_body) {
 
-        /* nginx will read the rest, and then close */
+        /* nginx will read the rest, and close the connection */
 
         r->keepalive = 0;
     }
 
-    /* the records are in Kafka whatever If-Match and the like ask for */
+    /* If-Match and the like must not hide that the records are in Kafka */
     r->disable_not_modified = 1;
 
     /* Lua reads a subrequest's headers before any filter */
 
     if (r != r->main && ngx_http_kafka_cache_forbid(r) != NGX_OK) {
 
-        /* no other answer is true now */
+        /* the outcome cannot be reported otherwise */
 
         return NGX_ERROR;
     }
@@ -206,7 +209,7 @@ ngx_http_kafka_answer_body(ngx_http_request_t *r, ngx_str_t *body,
 }
 
 
-/* another produce location may have failed, and led here by its error_page */
+/* an error_page of another produce location may have led here */
 
 void
 ngx_http_kafka_answer_clear_headers(ngx_http_request_t *r)

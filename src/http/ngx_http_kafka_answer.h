@@ -14,7 +14,7 @@
 #include <ngx_http_kafka_request.h>
 
 
-/* The answer of a produce location: from here, or by nginx's error pages. */
+/* Answers in a produce location, itself or by nginx's error pages. */
 
 
 /*
@@ -25,13 +25,13 @@ ngx_int_t ngx_http_kafka_answer(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_int_t rc);
 
 /*
- * Makes out the whole body of a response, in one buffer, which points to body.
+ * Fills out with a response's whole body, in one buffer that points to body.
  * Returns NGX_OK, or NGX_ERROR when memory is out.
  */
 ngx_int_t ngx_http_kafka_answer_body(ngx_http_request_t *r, ngx_str_t *body,
     ngx_chain_t *out);
 
-/* drops header lines of an answer that another produce location began */
+/* removes header lines that another produce location has added for its error */
 void ngx_http_kafka_answer_clear_headers(ngx_http_request_t *r);
 
 

@@ -43,7 +43,7 @@ ngx_http_kafka_body_read(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 
     if (r->request_body && r->request_body_no_buffering) {
 
-        /* a proxy without buffering has passed on some of it, or all */
+        /* a proxy without buffering has passed on a part of the body, or all */
 
         return ngx_http_kafka_refuse(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR,
                         "the request body went elsewhere before the request "
@@ -73,7 +73,7 @@ ngx_http_kafka_body_close(ngx_http_kafka_ctx_t *ctx)
 }
 
 
-/* in memory, for the location that an error_page may lead to */
+/* returns 1 if the body is read into memory first, for an error_page */
 
 static ngx_uint_t
 ngx_http_kafka_body_kept(ngx_http_request_t *r)
@@ -95,8 +95,8 @@ ngx_http_kafka_body_start(ngx_http_request_t *r)
     ngx_http_kafka_ctx_t  *ctx;
 
     /*
-     * Not if there was a body already (a subrequest's, or of a request that
-     * was redirected here), nor if all of it came with the header.
+     * nginx clears it if there was a body already (of a subrequest, or of a
+     * request that was redirected here), or if all of it came with the header
      */
 
     if (r->request_body_no_buffering) {
@@ -107,7 +107,7 @@ ngx_http_kafka_body_start(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
 
-    /* none of a subrequest, or one that was discarded before a redirect */
+    /* a subrequest may have none, and a redirect may follow a discarded one */
 
     ctx->buffered = r->request_body ? r->request_body->bufs : NULL;
 
@@ -144,7 +144,7 @@ ngx_http_kafka_body_pump(ngx_http_request_t *r)
 
         if (r->request_length > until) {
 
-            /* a client as fast as this must not keep others waiting */
+            /* a fast client must not keep others waiting */
 
             ngx_post_event(r->connection->read, &ngx_posted_next_events);
             return;
@@ -167,7 +167,7 @@ ngx_http_kafka_body_pump(ngx_http_request_t *r)
 }
 
 
-/* what has arrived, which is not kept */
+/* feeds what has arrived, which is not kept */
 
 static ngx_int_t
 ngx_http_kafka_body_feed_chain(ngx_http_request_t *r,
@@ -215,7 +215,7 @@ ngx_http_kafka_body_event_handler(ngx_event_t *ev)
 }
 
 
-/* a body that is all there: from memory, or a file that nginx has written */
+/* feeds a complete body, from memory or from a file that nginx has written */
 
 static void
 ngx_http_kafka_body_buffered(ngx_http_request_t *r)
@@ -271,8 +271,8 @@ ngx_http_kafka_body_feed_buffered(ngx_http_request_t *r,
 
 
 /*
- * At most *left bytes of the buffer, by which *left is lowered.  The file was
- * written a moment ago, as a rule, and is read from the page cache.
+ * Feeds at most *left bytes of the buffer, and subtracts them from *left.  A
+ * file was usually written a moment ago, and is read from the page cache.
  */
 
 static ngx_int_t
@@ -325,7 +325,7 @@ ngx_http_kafka_body_feed(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 }
 
 
-/* what the protocol says of it, as an HTTP status */
+/* returns the HTTP status for an error that the protocol has returned */
 
 static ngx_int_t
 ngx_http_kafka_body_fed(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,

@@ -21,11 +21,14 @@
  */
 
 
-/* NGX_DONE: the handler is called, now or later; or an HTTP status */
+/*
+ * Reads the body.  Returns NGX_DONE, and the handler is called once, now or
+ * later; or returns an HTTP status, and the handler is not called.
+ */
 ngx_int_t ngx_http_kafka_body_read(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_http_kafka_body_handler_pt handler);
 
-/* no handler is called any longer */
+/* stops reading; the handler is not called any more */
 void ngx_http_kafka_body_close(ngx_http_kafka_ctx_t *ctx);
 
 

@@ -65,7 +65,7 @@ ngx_http_kafka_cache_init(ngx_conf_t *cf)
 }
 
 
-/* a GET produces, and status is of this moment: a cache must keep neither */
+/* no cache may store the answer to a GET that produces, nor a status */
 
 static ngx_int_t
 ngx_http_kafka_cache_header_filter(ngx_http_request_t *r)
@@ -132,7 +132,7 @@ ngx_http_kafka_cache_forbid(ngx_http_request_t *r)
 }
 
 
-/* not all modules set headers_out.cache_control, too */
+/* looks at all lines: some modules do not set headers_out.cache_control */
 
 static ngx_uint_t
 ngx_http_kafka_cache_controlled(ngx_http_request_t *r)

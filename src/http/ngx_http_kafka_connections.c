@@ -9,9 +9,9 @@
 
 /*
  * Each producer takes a connection in each worker, for its eventfd, before
- * nginx takes one for its channel: a worker that has too few would end at its
- * start, and would not be started again.  All is known when the whole
- * configuration is read, which only core modules see.
+ * nginx takes one for its channel.  A worker that has too few would exit at its
+ * start, and would not be started again.  The numbers are known when the whole
+ * configuration is read, and only core modules are called then.
  */
 
 
@@ -75,7 +75,7 @@ ngx_http_kafka_connections_init_conf(ngx_cycle_t *cycle, void *conf)
 }
 
 
-/* those that one worker opens: "reuseport" has a clone for each other one */
+/* the sockets of one worker: "reuseport" has a clone for each other worker */
 
 static ngx_uint_t
 ngx_http_kafka_connections_listening(ngx_cycle_t *cycle)

@@ -14,10 +14,10 @@
 #include <ngx_http_kafka_writer.h>
 
 
-/* What a location has in common that only reports.  Event loop. */
+/* What kafka_status and kafka_health have in common.  Event loop. */
 
 
-/* NGX_OK for GET and HEAD, or an HTTP status; a body is discarded */
+/* discards a body; returns NGX_OK for GET and HEAD, or an HTTP status */
 ngx_int_t ngx_http_kafka_endpoint_begin(ngx_http_request_t *r);
 
 /* sends what was written; returns what a content handler returns */

@@ -31,7 +31,7 @@ ngx_http_kafka_error_filter_init(ngx_conf_t *cf)
 }
 
 
-/* err_status is set where nginx is about to send a page of its own */
+/* err_status is set if nginx is about to send an error page of its own */
 
 static ngx_int_t
 ngx_http_kafka_header_filter(ngx_http_request_t *r)
@@ -58,7 +58,7 @@ ngx_http_kafka_header_filter(ngx_http_request_t *r)
         ngx_http_set_ctx(r, ctx, ngx_http_kafka_module);
     }
 
-    /* nginx can make it another error, if an error_page leads nowhere */
+    /* it may not be the request's error: an error_page may have failed */
 
     if (ngx_http_kafka_refusal_body(r, r->headers_out.status, ctx) != NGX_OK) {
         return NGX_ERROR;

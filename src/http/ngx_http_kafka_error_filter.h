@@ -14,8 +14,8 @@
 
 
 /*
- * Gives every error from a produce location its protocol's body, whoever
- * refused the request: the module or nginx (401, 403, 413, 429 ...).
+ * Installs filters that give every error from a produce location the body of
+ * its protocol, also if nginx has refused the request (401, 403, 413, 429 ...).
  */
 ngx_int_t ngx_http_kafka_error_filter_init(ngx_conf_t *cf);
 

@@ -73,7 +73,7 @@ ngx_http_kafka_headers_send(ngx_http_request_t *r, ngx_uint_t status,
 {
     u_char  *p;
 
-    /* that of an error whose error_page led here is not this location's */
+    /* an error_page may have led here: its error is not this location's */
     r->err_status = 0;
 
     r->headers_out.status = status;
@@ -82,7 +82,7 @@ ngx_http_kafka_headers_send(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_type = *type;
     r->headers_out.content_type_len = type->len;
 
-    /* without parameters, as gzip_types has it */
+    /* without parameters, as in gzip_types */
 
     p = ngx_strlchr(type->data, type->data + type->len, ';');
 

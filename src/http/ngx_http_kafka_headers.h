@@ -13,19 +13,22 @@
 #include <ngx_http.h>
 
 
-/* the next line with this name, any case, after that one; NULL: the first */
+/*
+ * Returns the next line with this name, in any case, after the line after; with
+ * NULL the first one.  Returns NULL if there is none.
+ */
 ngx_table_elt_t *ngx_http_kafka_headers_find(ngx_list_t *headers,
     const char *name, ngx_table_elt_t *after);
 
 /*
- * Adds a line to the response.  Both texts must last as long as the request.
- * NULL when memory is out.
+ * Adds a line to the response.  Both texts must live as long as the request.
+ * Returns the line, or NULL when memory is out.
  */
 ngx_table_elt_t *ngx_http_kafka_headers_add(ngx_http_request_t *r,
     const char *name, const char *value);
 
 /*
- * Sends the header of a response with so many bytes of this type.  Returns what
+ * Sends the header of a response with length bytes of this type.  Returns what
  * ngx_http_send_header() does.
  */
 ngx_int_t ngx_http_kafka_headers_send(ngx_http_request_t *r,

@@ -15,7 +15,7 @@
 #include <ngx_http_kafka_protocol.h>
 
 
-/* The module's configuration, as nginx has it for all and for each location. */
+/* The module's configuration: the main one, and that of a location. */
 
 
 #define NGX_HTTP_KAFKA_STATUS_JSON        1
@@ -34,7 +34,7 @@ typedef struct {
 typedef struct {
     ngx_http_kafka_producer_t   *producer;   /* of kafka_produce */
     const ngx_http_kafka_protocol_t
-                                *protocol;   /* the same */
+                                *protocol;   /* of kafka_produce */
     ngx_http_kafka_producer_t   *health;     /* of kafka_health */
     ngx_uint_t                   status;     /* NGX_HTTP_KAFKA_STATUS_* or 0 */
 } ngx_http_kafka_loc_conf_t;

@@ -409,7 +409,7 @@ ngx_http_kafka_messages_end_array(void *ctx)
 }
 
 
-/* what opens here is no part of a message: read past its end */
+/* skips a nested value that is not part of a message */
 
 static ngx_int_t
 ngx_http_kafka_messages_skip(ngx_http_kafka_messages_t *ps)
@@ -457,7 +457,7 @@ ngx_http_kafka_messages_value(ngx_http_kafka_messages_t *ps,
 }
 
 
-/* a field that is given twice is judged by its last value, at the end */
+/* the last value of a field that is given twice counts */
 
 static ngx_int_t
 ngx_http_kafka_messages_field_value(ngx_http_kafka_messages_t *ps,
@@ -578,7 +578,7 @@ ngx_http_kafka_messages_text(ngx_http_kafka_messages_t *ps, ngx_str_t *dst,
 }
 
 
-/* digits only: JSON's 1.0 and 1e3 are no integers here; null changes nothing */
+/* accepts digits only, no 1.0 or 1e3; null leaves *dst unchanged */
 
 static ngx_int_t
 ngx_http_kafka_messages_integer(int64_t *dst,

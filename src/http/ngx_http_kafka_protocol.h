@@ -30,53 +30,60 @@ typedef struct {
 
     /*
      * Reads the request's line and header, into ctx->protocol_data, and sets
-     * ctx->topic if there is one for all records.  NGX_OK: the body is to
-     * be read; NGX_DONE: there is none to read; or an HTTP status, after
-     * ngx_http_kafka_refuse().
+     * ctx->topic if all records have one topic.  Returns NGX_OK if the body is
+     * to be read, NGX_DONE if there is none, or an HTTP status: that of
+     * ngx_http_kafka_refuse(), or 500 when memory is out.
      */
     ngx_int_t  (*begin)(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx);
 
     /*
-     * The request is admitted.  Makes what reads the body; or, after NGX_DONE
-     * above, the records.  NGX_OK, or NGX_ERROR when memory is out.
+     * Prepares to read the body of a request that was admitted; or, after
+     * NGX_DONE above, makes the records.  Returns NGX_OK, or NGX_ERROR when
+     * memory is out.
      */
     ngx_int_t  (*start)(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx);
 
     /*
-     * A piece of the body, decoded, which is not kept; and its end.  NGX_OK,
-     * NGX_ERROR when memory is out, or NGX_DECLINED: the body is refused, with
-     * ctx->status and ctx->text.
+     * Takes a piece of the body, decoded, which is not kept.  Returns NGX_OK,
+     * NGX_ERROR when memory is out, or NGX_DECLINED if the body is refused,
+     * with ctx->status and ctx->text.
      */
     ngx_int_t  (*feed)(ngx_http_kafka_ctx_t *ctx, u_char *data, size_t len);
+
+    /* ends the body; returns as feed() does */
     ngx_int_t  (*end)(ngx_http_kafka_ctx_t *ctx);
 
-    /* after the last call of these, whatever it returned: frees what reads */
+    /* frees what has read the body: no more of it will come */
     void       (*done)(ngx_http_kafka_ctx_t *ctx);
 
-    /* bytes for any answer about the batch's records */
+    /* returns the bytes that are enough for an answer about the records */
     size_t     (*room)(ngx_http_kafka_batch_t *batch);
 
     /*
-     * What became of the records: the answer's body into ctx->body, in
-     * ctx->room if memory is out, and for an error its text into ctx->text.
+     * Sets ctx->body to the answer that says what became of the records, in
+     * ctx->room if memory is out, and ctx->text to the text of an error.
      * Returns the HTTP status.
      */
     ngx_uint_t (*result)(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx);
 
     /*
-     * Nothing of the batch was sent, for batch->err: the text into ctx->text.
-     * Returns the HTTP status, or NGX_HTTP_INTERNAL_SERVER_ERROR without a text
-     * when memory is out.
+     * Sets ctx->text to the reason why nothing of the batch was sent, by
+     * batch->err.  Returns the HTTP status, or NGX_HTTP_INTERNAL_SERVER_ERROR
+     * without a text when memory is out.
      */
     ngx_uint_t (*refused)(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx);
 
-    /* the body of an error, in the pool; NGX_ERROR when memory is out */
+    /*
+     * Sets body to the body of an error, in the pool.  Returns NGX_OK, or
+     * NGX_ERROR when memory is out.
+     */
     ngx_int_t  (*error)(ngx_pool_t *pool, ngx_uint_t status, ngx_str_t *text,
                    ngx_str_t *body);
 
     /*
-     * The topic of all records, for variables before the request is handled.
-     * NGX_OK, NGX_DECLINED: there is none, or NGX_ERROR when memory is out.
+     * Sets topic to that of all records, for variables that are read before
+     * the request is handled.  Returns NGX_OK, NGX_DECLINED if there is none,
+     * or NGX_ERROR when memory is out.
      */
     ngx_int_t  (*topic)(ngx_http_request_t *r, ngx_str_t *topic);
 

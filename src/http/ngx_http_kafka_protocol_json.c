@@ -133,7 +133,7 @@ ngx_http_kafka_protocol_json_start(ngx_http_request_t *r,
     json = ctx->protocol_data;
     target = NULL;
 
-    /* the route has seen that it is a topic's name */
+    /* ngx_http_kafka_route() has checked the name */
 
     if (ctx->topic.len
         && ngx_http_kafka_batch_target(ctx->batch, &ctx->topic, &target)
@@ -167,7 +167,7 @@ ngx_http_kafka_protocol_json_message(ngx_http_kafka_batch_t *batch,
         return NGX_ERROR;
     }
 
-    /* in the batch's pool already */
+    /* both are in the batch's pool already */
 
     record->key = route->key;
     record->value = route->message;

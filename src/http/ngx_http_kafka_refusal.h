@@ -14,12 +14,12 @@
 #include <ngx_http_kafka_request.h>
 
 
-/* A request that is refused: {status, text}, until the answer is made. */
+/* The status and the text of an error, until the answer is made. */
 
 
 /*
- * The status and the text for the caller, which is static, or lives as long as
- * the request.  Returns the status.
+ * Refuses the request with a status and a text for the caller, which must be
+ * static, or live as long as the request.  Returns the status.
  */
 ngx_int_t ngx_http_kafka_refuse(ngx_http_kafka_ctx_t *ctx, ngx_uint_t status,
     const char *text);
@@ -27,8 +27,9 @@ ngx_int_t ngx_http_kafka_refuse_str(ngx_http_kafka_ctx_t *ctx,
     ngx_uint_t status, ngx_str_t *text);
 
 /*
- * The body of the error that ctx->status and ctx->text are, or of another
- * status, which nginx has decided on.  NGX_OK, or NGX_ERROR when memory is out.
+ * Sets ctx->body to the body of an error with this status.  If nginx has chosen
+ * another status than ctx->status, sets that one and ctx->text, too.  Returns
+ * NGX_OK, or NGX_ERROR when memory is out.
  */
 ngx_int_t ngx_http_kafka_refusal_body(ngx_http_request_t *r,
     ngx_uint_t status, ngx_http_kafka_ctx_t *ctx);

@@ -70,7 +70,7 @@ ngx_http_kafka_request_create(ngx_http_request_t *r)
     ctx = cln->data;
     ngx_memzero(ctx, size);
 
-    /* it outlives the connection, and with it its log */
+    /* not the connection's log: the batch can outlive it */
 
     ctx->batch = ngx_http_kafka_batch_create(ngx_cycle->log);
     if (ctx->batch == NULL) {
@@ -111,7 +111,7 @@ ngx_http_kafka_request_cleanup(void *data)
 }
 
 
-/* a redirect forgets the context, but not what frees it at the end */
+/* a redirect clears the context, but not the cleanup handler */
 
 ngx_http_kafka_ctx_t *
 ngx_http_kafka_request_ctx(ngx_http_request_t *r)
@@ -165,7 +165,7 @@ ngx_http_kafka_request_facts(ngx_http_request_t *r)
 }
 
 
-/* before the request lets its batch go: what variables say of it */
+/* copies what variables say of a batch, before the batch is released */
 
 static void
 ngx_http_kafka_request_keep(ngx_http_kafka_ctx_t *ctx)
@@ -200,7 +200,7 @@ ngx_http_kafka_request_keep(ngx_http_kafka_ctx_t *ctx)
 }
 
 
-/* variables are evaluated again and again: one copy is enough for all */
+/* copies it once, however often variables are evaluated */
 
 static void
 ngx_http_kafka_request_keep_topic(ngx_http_kafka_ctx_t *ctx)
@@ -316,7 +316,7 @@ ngx_http_kafka_request_body_handler(ngx_http_request_t *r, ngx_int_t rc)
 }
 
 
-/* NGX_DONE: the request waits for its batch */
+/* returns NGX_DONE if the request waits for its batch */
 
 static ngx_int_t
 ngx_http_kafka_request_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
@@ -355,7 +355,7 @@ ngx_http_kafka_request_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 }
 
 
-/* what was sent must be answered for: the answer's memory comes first */
+/* allocates the answer's memory before anything is sent */
 
 static ngx_int_t
 ngx_http_kafka_request_room(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
@@ -394,7 +394,7 @@ ngx_http_kafka_request_done(ngx_http_kafka_batch_t *batch)
 
     if (ngx_http_get_module_ctx(r, ngx_http_kafka_module) != ctx) {
 
-        /* the request was redirected while it waited: not its answer now */
+        /* the request was redirected while it waited: it has another answer */
 
         ngx_http_kafka_request_keep(ctx);
         ctx->batch = NULL;
@@ -412,7 +412,7 @@ ngx_http_kafka_request_done(ngx_http_kafka_batch_t *batch)
 }
 
 
-/* what became of the batch, as an HTTP status */
+/* returns the HTTP status for what became of the batch */
 
 static ngx_int_t
 ngx_http_kafka_request_result(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
@@ -433,7 +433,7 @@ ngx_http_kafka_request_result(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "kafka: batch %p: answered with %ui", batch, status);
 
-    /* without a text the status is nginx's: nothing was sent */
+    /* without a text nginx answers the status: nothing was sent */
 
     if (status != NGX_HTTP_OK && (ctx->results || ctx->text.len)) {
         ctx->status = status;
@@ -444,8 +444,8 @@ ngx_http_kafka_request_result(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 
 
 /*
- * The answer.  The batch is let go before: nginx may read what the client still
- * sends for long.
+ * Answers the request.  The batch is released before: nginx may spend a long
+ * time on reading what the client still sends.
  */
 
 static ngx_int_t

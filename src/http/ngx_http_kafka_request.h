@@ -32,7 +32,7 @@ typedef struct {
 
 
 /*
- * The whole body was fed (NGX_OK), or rc is an HTTP status: that of a refusal,
+ * rc is NGX_OK if the whole body was fed, or an HTTP status: that of a refusal,
  * or nginx's.
  */
 typedef void (*ngx_http_kafka_body_handler_pt)(ngx_http_request_t *r,
@@ -54,7 +54,7 @@ struct ngx_http_kafka_ctx_s {
 
     ngx_http_kafka_body_handler_pt    body_handler;
 
-    /* of a body that nginx has buffered: what is still to be read */
+    /* what is still to be read of a body that nginx has buffered */
     ngx_chain_t                      *buffered;
     off_t                             offset;    /* in the first buffer */
     ngx_event_t                       event;     /* for the next turn */
@@ -78,12 +78,15 @@ ngx_int_t ngx_http_kafka_request_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_kafka_request_log_handler(ngx_http_request_t *r);
 
 /*
- * The request's context, where a redirect has led it elsewhere, too; or NULL.
- * Event loop.
+ * Returns the request's context, even after a redirect to another location, or
+ * NULL.  Event loop.
  */
 ngx_http_kafka_ctx_t *ngx_http_kafka_request_ctx(ngx_http_request_t *r);
 
-/* what variables say of it, or NULL; what there is so far if it still waits */
+/*
+ * Returns what variables say of the request, so far if it still waits, or NULL
+ * if it has no batch.
+ */
 ngx_http_kafka_facts_t *ngx_http_kafka_request_facts(ngx_http_request_t *r);
 
 

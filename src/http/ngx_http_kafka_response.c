@@ -9,7 +9,7 @@
 #include <ngx_http.h>
 
 
-/* the texts and numbers about a record's topic and error, at the most */
+/* the maximum size of a record's result without its topic and error */
 #define NGX_HTTP_KAFKA_RESPONSE_RESULT                                        \
     (sizeof("{\"topic\":\"\",\"partition\":,\"offset\":,\"timestamp\":},")    \
      + NGX_INT32_LEN + 2 * NGX_INT64_LEN)
@@ -23,10 +23,10 @@
 
 #define NGX_HTTP_KAFKA_RESPONSE_RESULTS  (sizeof(",\"results\":[]}"))
 
-/* what all records have in common where there is no memory for more */
+/* the text of all records if there is no memory for more */
 #define NGX_HTTP_KAFKA_RESPONSE_BRIEF    "not acknowledged"
 
-/* the text for all of them, at the most; and without the error's text */
+/* the maximum size of the summary, and the same without the error's text */
 #define NGX_HTTP_KAFKA_RESPONSE_TEXT     512
 #define NGX_HTTP_KAFKA_RESPONSE_SUMMARY                                       \
     (sizeof("message : ;  of  messages were not acknowledged")                \
@@ -76,7 +76,7 @@ ngx_http_kafka_response_room(ngx_http_kafka_batch_t *batch)
              + sizeof(NGX_HTTP_KAFKA_RESPONSE_BRIEF) - 1;
     result = ngx_max(result, NGX_HTTP_KAFKA_RESPONSE_RESULT);
 
-    /* no overflow: kafka_max_memory has counted some 300 bytes a record */
+    /* no overflow: each record has counted about 300 bytes of memory */
 
     return NGX_HTTP_KAFKA_RESPONSE_HEAD + NGX_HTTP_KAFKA_RESPONSE_SUMMARY
            + code + NGX_HTTP_KAFKA_RESPONSE_RESULTS
@@ -185,7 +185,7 @@ ngx_http_kafka_response_records(u_char *p, ngx_http_kafka_batch_t *batch,
 }
 
 
-/* what is said of all records, and the status, by the first that failed */
+/* writes the summary and sets the status, by the first record that failed */
 
 static size_t
 ngx_http_kafka_response_summary(u_char *buf, size_t size,
@@ -247,7 +247,7 @@ ngx_http_kafka_response_results_len(ngx_http_kafka_batch_t *batch)
 }
 
 
-/* what the caller or the operator can do about it, where that is known */
+/* adds what the caller or the operator can do about the error, if known */
 
 static u_char *
 ngx_http_kafka_response_remedy(u_char *p, u_char *last,
@@ -266,7 +266,7 @@ ngx_http_kafka_response_remedy(u_char *p, u_char *last,
         p = ngx_slprintf(p, last, "; %s", text);
     }
 
-    /* and whether a second try is safe */
+    /* says whether a second try is safe */
 
     switch (persisted) {
 
@@ -356,7 +356,7 @@ ngx_http_kafka_response_head_len(ngx_str_t *text)
 }
 
 
-/* an error's object, still open */
+/* writes the beginning of an error's object */
 
 static u_char *
 ngx_http_kafka_response_head(u_char *p, ngx_uint_t status, ngx_str_t *text)
@@ -368,7 +368,7 @@ ngx_http_kafka_response_head(u_char *p, ngx_uint_t status, ngx_str_t *text)
 }
 
 
-/* a topic's name, once valid, needs no escape */
+/* a valid topic name needs no escaping */
 
 static u_char *
 ngx_http_kafka_response_record(u_char *p, ngx_http_kafka_record_t *record)
@@ -396,8 +396,8 @@ ngx_http_kafka_response_record(u_char *p, ngx_http_kafka_record_t *record)
 
 
 /*
- * Not by ngx_sprintf(), and two digits at a time: an answer of 100,000 records
- * holds the event loop for several milliseconds as it is.
+ * Writes two digits at a time, and not by ngx_sprintf(): an answer of 100,000
+ * records holds the event loop for several milliseconds even so.
  */
 
 static u_char *
@@ -476,8 +476,8 @@ ngx_http_kafka_response_failed(u_char *p, ngx_http_kafka_record_t *record,
 
 
 /*
- * The error of a record without success, and whether Kafka may have it.  One
- * that should have had its report by now may be in Kafka or not.
+ * Returns the error of a record without success, and sets whether it may be in
+ * Kafka.  A record whose report is overdue may be.
  */
 
 static rd_kafka_resp_err_t

@@ -77,7 +77,7 @@ ngx_http_kafka_route_uri(ngx_str_t *uri, ngx_str_t *prefix,
 {
     u_char  *p, *last, *slash;
 
-    /* a rewrite that stays in the location can have made any URI */
+    /* a rewrite that stays in the location can make any URI */
 
     if (uri->len < prefix->len
         || ngx_memcmp(uri->data, prefix->data, prefix->len) != 0)
@@ -120,9 +120,9 @@ ngx_http_kafka_route_uri(ngx_str_t *uri, ngx_str_t *prefix,
 
 
 /*
- * nginx chose the location, and with it who may come in, by the normalised
- * URI: the raw one must lead to the same topic.  The message is taken from the
- * raw one, where nothing was merged or resolved.
+ * nginx has chosen the location and its access rules by the normalised URI: the
+ * raw one must lead to the same topic.  The message is taken from the raw one,
+ * where nothing was merged or resolved.
  */
 
 static ngx_int_t
@@ -159,7 +159,7 @@ ngx_http_kafka_route_raw(ngx_http_request_t *r, ngx_pool_t *pool,
 }
 
 
-/* NGX_OK, or NGX_DECLINED: something follows the location's name */
+/* returns NGX_OK, or NGX_DECLINED if something follows the location's name */
 
 static ngx_int_t
 ngx_http_kafka_route_raw_end(u_char *p, u_char *last)
@@ -174,7 +174,7 @@ ngx_http_kafka_route_raw_end(u_char *p, u_char *last)
 }
 
 
-/* NGX_DECLINED: it is another topic; or an error of the message */
+/* returns NGX_DECLINED if it is another topic, or an error of the message */
 
 static ngx_int_t
 ngx_http_kafka_route_raw_topic(ngx_pool_t *pool, u_char *p, u_char *last,
@@ -190,7 +190,7 @@ ngx_http_kafka_route_raw_topic(ngx_pool_t *pool, u_char *p, u_char *last,
 
     if (p == last) {
 
-        /* "try_files" has put a message there: it is not in the raw form */
+        /* "try_files" has added a message, which the raw URI lacks */
 
         return (route->form == NGX_HTTP_KAFKA_ROUTE_MESSAGE) ? NGX_DECLINED
                                                              : NGX_OK;
@@ -211,7 +211,7 @@ ngx_http_kafka_route_raw_topic(ngx_pool_t *pool, u_char *p, u_char *last,
 }
 
 
-/* part of a URI that a rewrite or a subrequest made: it is decoded already */
+/* copies a part of a URI that a rewrite or a subrequest made: it is decoded */
 
 static ngx_int_t
 ngx_http_kafka_route_copy(ngx_pool_t *pool, ngx_str_t *text)
@@ -226,7 +226,7 @@ ngx_http_kafka_route_copy(ngx_pool_t *pool, ngx_str_t *text)
 }
 
 
-/* takes from *pos what decodes to the text */
+/* moves *pos behind what decodes to the text, or returns NGX_DECLINED */
 
 static ngx_int_t
 ngx_http_kafka_route_match(u_char **pos, u_char *last, ngx_str_t *text)
@@ -251,7 +251,7 @@ ngx_http_kafka_route_match(u_char **pos, u_char *last, ngx_str_t *text)
 }
 
 
-/* the first argument "key"; "key" without "=" is an empty one */
+/* reads the first argument "key"; "key" without "=" is an empty one */
 
 static ngx_int_t
 ngx_http_kafka_route_key(ngx_http_request_t *r, ngx_pool_t *pool,
@@ -337,7 +337,7 @@ ngx_http_kafka_route_unescape(ngx_pool_t *pool, ngx_str_t *dst, u_char *src,
 }
 
 
-/* bytes once decoded, or NGX_ERROR: memory is counted, and must be exact */
+/* returns the decoded length, or NGX_ERROR */
 
 static ssize_t
 ngx_http_kafka_route_length(u_char *src, u_char *last)
@@ -354,7 +354,7 @@ ngx_http_kafka_route_length(u_char *src, u_char *last)
 }
 
 
-/* the next byte, decoded; NGX_ERROR where there is none */
+/* returns the next byte, decoded, or NGX_ERROR if there is none */
 
 static ngx_int_t
 ngx_http_kafka_route_byte(u_char **pos, u_char *last)

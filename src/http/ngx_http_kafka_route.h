@@ -30,8 +30,8 @@ typedef struct {
 
 
 /*
- * Reads the request's URI, under the location's name, into route; message and
- * key lie in pool, and take no more of it than their lengths.  Returns NGX_OK,
+ * Reads the request's URI, under the location's name, into route.  Message and
+ * key are in pool, and take exactly their lengths of it.  Returns NGX_OK,
  * NGX_ERROR when memory is out, or NGX_HTTP_NOT_FOUND or NGX_HTTP_BAD_REQUEST
  * with route->error set.
  */

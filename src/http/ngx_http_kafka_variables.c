@@ -77,7 +77,7 @@ ngx_http_kafka_variables_add(ngx_conf_t *cf)
 }
 
 
-/* by the path, in all phases; by the messages, once they are read */
+/* the path has it in all phases, the messages once they were read */
 
 static ngx_int_t
 ngx_http_kafka_variables_topic(ngx_http_request_t *r,
@@ -90,7 +90,7 @@ ngx_http_kafka_variables_topic(ngx_http_request_t *r,
 
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
 
-    /* one of another produce location tells of that one's path */
+    /* not the context of another produce location: it has another path */
 
     ctx = klcf->producer ? ngx_http_get_module_ctx(r, ngx_http_kafka_module)
                          : ngx_http_kafka_request_ctx(r);
@@ -220,7 +220,7 @@ ngx_http_kafka_variables_text(ngx_http_request_t *r,
 }
 
 
-/* without a text, or with an empty one: there is none */
+/* a variable without a text, or with an empty one, is not found */
 
 static ngx_int_t
 ngx_http_kafka_variables_set(ngx_http_variable_value_t *v, ngx_str_t *text)

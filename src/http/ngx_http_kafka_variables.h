@@ -13,7 +13,7 @@
 #include <ngx_http.h>
 
 
-/* adds nginx's variables that say what a request in a produce location was */
+/* adds nginx's variables about a request in a produce location */
 ngx_int_t ngx_http_kafka_variables_add(ngx_conf_t *cf);
 
 
