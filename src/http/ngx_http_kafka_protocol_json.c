@@ -6,16 +6,16 @@
 
 #include <ngx_http_kafka_protocol.h>
 #include <ngx_http_kafka_headers.h>
-#include <ngx_http_kafka_messages.h>
+#include <ngx_http_kafka_json_messages.h>
+#include <ngx_http_kafka_json_response.h>
 #include <ngx_http_kafka_refusal.h>
 #include <ngx_http_kafka_request.h>
-#include <ngx_http_kafka_response.h>
 #include <ngx_http_kafka_route.h>
 
 
 typedef struct {
-    ngx_http_kafka_route_t       route;
-    ngx_http_kafka_messages_t   *messages;
+    ngx_http_kafka_route_t           route;
+    ngx_http_kafka_json_messages_t  *messages;
 } ngx_http_kafka_protocol_json_t;
 
 
@@ -49,10 +49,10 @@ const ngx_http_kafka_protocol_t  ngx_http_kafka_protocol_json = {
     ngx_http_kafka_protocol_json_feed,
     ngx_http_kafka_protocol_json_end,
     ngx_http_kafka_protocol_json_done,
-    ngx_http_kafka_response_room,
+    ngx_http_kafka_json_response_room,
     ngx_http_kafka_protocol_json_result,
     ngx_http_kafka_protocol_json_refused,
-    ngx_http_kafka_response_error,
+    ngx_http_kafka_json_response_error,
     ngx_http_kafka_protocol_json_topic,
     ngx_string("application/json"),
     sizeof(ngx_http_kafka_protocol_json_t)
@@ -147,8 +147,8 @@ ngx_http_kafka_protocol_json_start(ngx_http_request_t *r,
                                                     target);
     }
 
-    json->messages = ngx_http_kafka_messages_create(r->pool, ctx->batch,
-                                                    target);
+    json->messages = ngx_http_kafka_json_messages_create(r->pool, ctx->batch,
+                                                         target);
 
     return json->messages ? NGX_OK : NGX_ERROR;
 }
@@ -189,7 +189,7 @@ ngx_http_kafka_protocol_json_feed(ngx_http_kafka_ctx_t *ctx, u_char *data,
 
     json = ctx->protocol_data;
 
-    rc = ngx_http_kafka_messages_feed(json->messages, data, len);
+    rc = ngx_http_kafka_json_messages_feed(json->messages, data, len);
 
     return ngx_http_kafka_protocol_json_fed(ctx, rc);
 }
@@ -203,7 +203,7 @@ ngx_http_kafka_protocol_json_end(ngx_http_kafka_ctx_t *ctx)
 
     json = ctx->protocol_data;
 
-    rc = ngx_http_kafka_messages_end(json->messages);
+    rc = ngx_http_kafka_json_messages_end(json->messages);
 
     return ngx_http_kafka_protocol_json_fed(ctx, rc);
 }
@@ -216,7 +216,7 @@ ngx_http_kafka_protocol_json_done(ngx_http_kafka_ctx_t *ctx)
 
     json = ctx->protocol_data;
 
-    ngx_http_kafka_messages_done(json->messages);
+    ngx_http_kafka_json_messages_done(json->messages);
 }
 
 
@@ -229,7 +229,7 @@ ngx_http_kafka_protocol_json_fed(ngx_http_kafka_ctx_t *ctx, ngx_int_t rc)
         json = ctx->protocol_data;
 
         (void) ngx_http_kafka_refuse_str(ctx, NGX_HTTP_BAD_REQUEST,
-                                ngx_http_kafka_messages_error(json->messages));
+                           ngx_http_kafka_json_messages_error(json->messages));
     }
 
     return rc;
@@ -246,13 +246,13 @@ ngx_http_kafka_protocol_json_result(ngx_http_request_t *r,
     batch = ctx->batch;
 
     if (batch->acked != batch->nrecords) {
-        return ngx_http_kafka_response_results(r->pool, batch, &ctx->room,
-                                               &ctx->text, &ctx->body);
+        return ngx_http_kafka_json_response_results(r->pool, batch, &ctx->room,
+                                                    &ctx->text, &ctx->body);
     }
 
     json = ctx->protocol_data;
 
-    ngx_http_kafka_response_metadata(batch,
+    ngx_http_kafka_json_response_metadata(batch,
                             json->route.form == NGX_HTTP_KAFKA_ROUTE_MESSAGE,
                             &ctx->room, &ctx->body);
 
@@ -264,7 +264,8 @@ static ngx_uint_t
 ngx_http_kafka_protocol_json_refused(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx)
 {
-    return ngx_http_kafka_response_refusal(r->pool, ctx->batch, &ctx->text);
+    return ngx_http_kafka_json_response_refusal(r->pool, ctx->batch,
+                                                &ctx->text);
 }
 
 

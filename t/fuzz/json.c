@@ -14,14 +14,14 @@
 
 
 #include <ngx_http_kafka_batch.h>
-#include <ngx_http_kafka_messages.h>
+#include <ngx_http_kafka_json_messages.h>
 
 
 typedef struct {
-    ngx_pool_t              *pool;
-    ngx_http_kafka_batch_t  *batch;
-    ngx_http_kafka_messages_t  *parse;
-    ngx_int_t                rc;
+    ngx_pool_t                      *pool;
+    ngx_http_kafka_batch_t          *batch;
+    ngx_http_kafka_json_messages_t  *parse;
+    ngx_int_t                        rc;
 } fuzz_result_t;
 
 
@@ -65,8 +65,8 @@ fuzz_parse(fuzz_result_t *result, const u_char *data, size_t size,
 
     result->pool = ngx_create_pool(1024, &fuzz_log);
     result->batch = ngx_http_kafka_batch_create(&fuzz_log);
-    result->parse = ngx_http_kafka_messages_create(result->pool, result->batch,
-                                                NULL);
+    result->parse = ngx_http_kafka_json_messages_create(result->pool,
+                                                        result->batch, NULL);
     result->rc = NGX_OK;
 
     while (size && result->rc == NGX_OK) {
@@ -76,7 +76,7 @@ fuzz_parse(fuzz_result_t *result, const u_char *data, size_t size,
 
         copy = malloc(n);
         ngx_memcpy(copy, data, n);
-        result->rc = ngx_http_kafka_messages_feed(result->parse, copy, n);
+        result->rc = ngx_http_kafka_json_messages_feed(result->parse, copy, n);
         free(copy);
 
         data += n;
@@ -84,7 +84,7 @@ fuzz_parse(fuzz_result_t *result, const u_char *data, size_t size,
     }
 
     if (result->rc == NGX_OK) {
-        result->rc = ngx_http_kafka_messages_end(result->parse);
+        result->rc = ngx_http_kafka_json_messages_end(result->parse);
     }
 }
 
@@ -142,7 +142,7 @@ fuzz_print(fuzz_result_t *result)
     ngx_http_kafka_record_t  *record;
 
     if (result->rc != NGX_OK) {
-        error = ngx_http_kafka_messages_error(result->parse);
+        error = ngx_http_kafka_json_messages_error(result->parse);
         printf("refused %.*s\n", (int) error->len, error->data);
         fflush(stdout);
         return;

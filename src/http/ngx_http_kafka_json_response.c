@@ -4,88 +4,89 @@
  */
 
 
-#include <ngx_http_kafka_response.h>
+#include <ngx_http_kafka_json_response.h>
 #include <ngx_http_kafka_errors.h>
 #include <ngx_http.h>
 
 
 /* the maximum size of a record's result without its topic and error */
-#define NGX_HTTP_KAFKA_RESPONSE_RESULT                                        \
+#define NGX_HTTP_KAFKA_JSON_RESPONSE_RESULT                                   \
     (sizeof("{\"topic\":\"\",\"partition\":,\"offset\":,\"timestamp\":},")    \
      + NGX_INT32_LEN + 2 * NGX_INT64_LEN)
 
-#define NGX_HTTP_KAFKA_RESPONSE_FAILURE                                       \
+#define NGX_HTTP_KAFKA_JSON_RESPONSE_FAILURE                                  \
     (sizeof("{\"topic\":\"\",\"error\":\"\",\"code\":\"\","                   \
             "\"retriable\":false,\"persisted\":\"maybe\"},"))
 
-#define NGX_HTTP_KAFKA_RESPONSE_HEAD                                          \
+#define NGX_HTTP_KAFKA_JSON_RESPONSE_HEAD                                     \
     (sizeof("{\"error\":\"\",\"status\":") + NGX_INT_T_LEN)
 
-#define NGX_HTTP_KAFKA_RESPONSE_RESULTS  (sizeof(",\"results\":[]}"))
+#define NGX_HTTP_KAFKA_JSON_RESPONSE_RESULTS  (sizeof(",\"results\":[]}"))
 
 /* the text of all records if there is no memory for more */
-#define NGX_HTTP_KAFKA_RESPONSE_BRIEF    "not acknowledged"
+#define NGX_HTTP_KAFKA_JSON_RESPONSE_BRIEF    "not acknowledged"
 
 /* the maximum size of the summary, and the same without the error's text */
-#define NGX_HTTP_KAFKA_RESPONSE_TEXT     512
-#define NGX_HTTP_KAFKA_RESPONSE_SUMMARY                                       \
+#define NGX_HTTP_KAFKA_JSON_RESPONSE_TEXT     512
+#define NGX_HTTP_KAFKA_JSON_RESPONSE_SUMMARY                                  \
     (sizeof("message : ;  of  messages were not acknowledged")                \
      + 3 * NGX_INT_T_LEN)
 
 
-static size_t ngx_http_kafka_response_results_len(
+static size_t ngx_http_kafka_json_response_results_len(
     ngx_http_kafka_batch_t *batch);
-static u_char *ngx_http_kafka_response_records(u_char *p,
+static u_char *ngx_http_kafka_json_response_records(u_char *p,
     ngx_http_kafka_batch_t *batch, ngx_uint_t status, ngx_str_t *text,
     ngx_uint_t brief);
-static size_t ngx_http_kafka_response_summary(u_char *buf, size_t size,
+static size_t ngx_http_kafka_json_response_summary(u_char *buf, size_t size,
     ngx_http_kafka_batch_t *batch, ngx_uint_t brief, ngx_uint_t *status);
-static size_t ngx_http_kafka_response_head_len(ngx_str_t *text);
-static u_char *ngx_http_kafka_response_head(u_char *p, ngx_uint_t status,
+static size_t ngx_http_kafka_json_response_head_len(ngx_str_t *text);
+static u_char *ngx_http_kafka_json_response_head(u_char *p, ngx_uint_t status,
     ngx_str_t *text);
-static u_char *ngx_http_kafka_response_remedy(u_char *p, u_char *last,
+static u_char *ngx_http_kafka_json_response_remedy(u_char *p, u_char *last,
     ngx_http_kafka_batch_t *batch, rd_kafka_resp_err_t err,
     rd_kafka_msg_status_t persisted);
-static u_char *ngx_http_kafka_response_reason(u_char *p, u_char *last,
+static u_char *ngx_http_kafka_json_response_reason(u_char *p, u_char *last,
     ngx_http_kafka_batch_t *batch);
-static u_char *ngx_http_kafka_response_record(u_char *p,
+static u_char *ngx_http_kafka_json_response_record(u_char *p,
     ngx_http_kafka_record_t *record);
-static u_char *ngx_http_kafka_response_number(u_char *p, int64_t n);
-static u_char *ngx_http_kafka_response_failed(u_char *p,
+static u_char *ngx_http_kafka_json_response_number(u_char *p, int64_t n);
+static u_char *ngx_http_kafka_json_response_failed(u_char *p,
     ngx_http_kafka_record_t *record, ngx_uint_t brief);
-static size_t ngx_http_kafka_response_failed_len(
+static size_t ngx_http_kafka_json_response_failed_len(
     ngx_http_kafka_record_t *record);
-static rd_kafka_resp_err_t ngx_http_kafka_response_outcome(
+static rd_kafka_resp_err_t ngx_http_kafka_json_response_outcome(
     ngx_http_kafka_record_t *record, rd_kafka_msg_status_t *persisted);
 
 
 /* in the order of rd_kafka_msg_status_t */
-static const char  *ngx_http_kafka_response_persisted[] = {
+static const char  *ngx_http_kafka_json_response_persisted[] = {
     "no", "maybe", "yes"
 };
 
 
 size_t
-ngx_http_kafka_response_room(ngx_http_kafka_batch_t *batch)
+ngx_http_kafka_json_response_room(ngx_http_kafka_batch_t *batch)
 {
     size_t  code, result;
 
     code = ngx_http_kafka_error_longest_name();
 
-    result = NGX_HTTP_KAFKA_RESPONSE_FAILURE + code
-             + sizeof(NGX_HTTP_KAFKA_RESPONSE_BRIEF) - 1;
-    result = ngx_max(result, NGX_HTTP_KAFKA_RESPONSE_RESULT);
+    result = NGX_HTTP_KAFKA_JSON_RESPONSE_FAILURE + code
+             + sizeof(NGX_HTTP_KAFKA_JSON_RESPONSE_BRIEF) - 1;
+    result = ngx_max(result, NGX_HTTP_KAFKA_JSON_RESPONSE_RESULT);
 
     /* no overflow: each record has counted about 300 bytes of memory */
 
-    return NGX_HTTP_KAFKA_RESPONSE_HEAD + NGX_HTTP_KAFKA_RESPONSE_SUMMARY
-           + code + NGX_HTTP_KAFKA_RESPONSE_RESULTS
+    return NGX_HTTP_KAFKA_JSON_RESPONSE_HEAD
+           + NGX_HTTP_KAFKA_JSON_RESPONSE_SUMMARY + code
+           + NGX_HTTP_KAFKA_JSON_RESPONSE_RESULTS
            + batch->nrecords * result + batch->names;
 }
 
 
 void
-ngx_http_kafka_response_metadata(ngx_http_kafka_batch_t *batch,
+ngx_http_kafka_json_response_metadata(ngx_http_kafka_batch_t *batch,
     ngx_uint_t object, ngx_str_t *room, ngx_str_t *body)
 {
     u_char                   *p;
@@ -98,7 +99,7 @@ ngx_http_kafka_response_metadata(ngx_http_kafka_batch_t *batch,
     }
 
     for (record = batch->records; record; record = record->next) {
-        p = ngx_http_kafka_response_record(p, record);
+        p = ngx_http_kafka_json_response_record(p, record);
 
         if (record->next) {
             *p++ = ',';
@@ -115,21 +116,21 @@ ngx_http_kafka_response_metadata(ngx_http_kafka_batch_t *batch,
 
 
 ngx_uint_t
-ngx_http_kafka_response_results(ngx_pool_t *pool,
+ngx_http_kafka_json_response_results(ngx_pool_t *pool,
     ngx_http_kafka_batch_t *batch, ngx_str_t *room, ngx_str_t *text,
     ngx_str_t *body)
 {
     size_t      len;
     ngx_str_t   summary;
     ngx_uint_t  brief, status;
-    u_char      buf[NGX_HTTP_KAFKA_RESPONSE_TEXT];
+    u_char      buf[NGX_HTTP_KAFKA_JSON_RESPONSE_TEXT];
 
     summary.data = buf;
-    summary.len = ngx_http_kafka_response_summary(buf, sizeof(buf), batch, 0,
-                                                  &status);
+    summary.len = ngx_http_kafka_json_response_summary(buf, sizeof(buf), batch,
+                                                       0, &status);
 
-    len = ngx_http_kafka_response_head_len(&summary)
-          + ngx_http_kafka_response_results_len(batch);
+    len = ngx_http_kafka_json_response_head_len(&summary)
+          + ngx_http_kafka_json_response_results_len(batch);
 
     brief = 0;
     body->data = (len > room->len) ? ngx_pnalloc(pool, len) : room->data;
@@ -140,12 +141,12 @@ ngx_http_kafka_response_results(ngx_pool_t *pool,
 
         brief = 1;
         body->data = room->data;
-        summary.len = ngx_http_kafka_response_summary(buf, sizeof(buf), batch,
-                                                      1, &status);
+        summary.len = ngx_http_kafka_json_response_summary(buf, sizeof(buf),
+                                                           batch, 1, &status);
     }
 
-    body->len = ngx_http_kafka_response_records(body->data, batch, status,
-                                                &summary, brief)
+    body->len = ngx_http_kafka_json_response_records(body->data, batch, status,
+                                                     &summary, brief)
                 - body->data;
 
     text->data = ngx_pstrdup(pool, &summary);
@@ -156,21 +157,21 @@ ngx_http_kafka_response_results(ngx_pool_t *pool,
 
 
 static u_char *
-ngx_http_kafka_response_records(u_char *p, ngx_http_kafka_batch_t *batch,
+ngx_http_kafka_json_response_records(u_char *p, ngx_http_kafka_batch_t *batch,
     ngx_uint_t status, ngx_str_t *text, ngx_uint_t brief)
 {
     ngx_http_kafka_record_t  *record;
 
-    p = ngx_http_kafka_response_head(p, status, text);
+    p = ngx_http_kafka_json_response_head(p, status, text);
     p = ngx_cpymem(p, ",\"results\":[", sizeof(",\"results\":[") - 1);
 
     for (record = batch->records; record; record = record->next) {
 
         if (record->state == NGX_HTTP_KAFKA_RECORD_ACKED) {
-            p = ngx_http_kafka_response_record(p, record);
+            p = ngx_http_kafka_json_response_record(p, record);
 
         } else {
-            p = ngx_http_kafka_response_failed(p, record, brief);
+            p = ngx_http_kafka_json_response_failed(p, record, brief);
         }
 
         if (record->next) {
@@ -188,7 +189,7 @@ ngx_http_kafka_response_records(u_char *p, ngx_http_kafka_batch_t *batch,
 /* writes the summary and sets the status, by the first record that failed */
 
 static size_t
-ngx_http_kafka_response_summary(u_char *buf, size_t size,
+ngx_http_kafka_json_response_summary(u_char *buf, size_t size,
     ngx_http_kafka_batch_t *batch, ngx_uint_t brief, ngx_uint_t *status)
 {
     u_char                   *p;
@@ -206,7 +207,7 @@ ngx_http_kafka_response_summary(u_char *buf, size_t size,
         first++;
     }
 
-    err = ngx_http_kafka_response_outcome(record, &persisted);
+    err = ngx_http_kafka_json_response_outcome(record, &persisted);
     *status = ngx_http_kafka_error_status(err, persisted);
 
     p = ngx_slprintf(buf, buf + size,
@@ -217,8 +218,8 @@ ngx_http_kafka_response_summary(u_char *buf, size_t size,
                      batch->nrecords - batch->acked, batch->nrecords);
 
     if (!brief) {
-        p = ngx_http_kafka_response_remedy(p, buf + size, batch, err,
-                                           persisted);
+        p = ngx_http_kafka_json_response_remedy(p, buf + size, batch, err,
+                                                persisted);
     }
 
     return p - buf;
@@ -226,20 +227,21 @@ ngx_http_kafka_response_summary(u_char *buf, size_t size,
 
 
 static size_t
-ngx_http_kafka_response_results_len(ngx_http_kafka_batch_t *batch)
+ngx_http_kafka_json_response_results_len(ngx_http_kafka_batch_t *batch)
 {
     size_t                    len;
     ngx_http_kafka_record_t  *record;
 
-    len = NGX_HTTP_KAFKA_RESPONSE_RESULTS;
+    len = NGX_HTTP_KAFKA_JSON_RESPONSE_RESULTS;
 
     for (record = batch->records; record; record = record->next) {
 
         if (record->state == NGX_HTTP_KAFKA_RECORD_ACKED) {
-            len += NGX_HTTP_KAFKA_RESPONSE_RESULT + record->target->name.len;
+            len += NGX_HTTP_KAFKA_JSON_RESPONSE_RESULT
+                   + record->target->name.len;
 
         } else {
-            len += ngx_http_kafka_response_failed_len(record);
+            len += ngx_http_kafka_json_response_failed_len(record);
         }
     }
 
@@ -250,7 +252,7 @@ ngx_http_kafka_response_results_len(ngx_http_kafka_batch_t *batch)
 /* adds what the caller or the operator can do about the error, if known */
 
 static u_char *
-ngx_http_kafka_response_remedy(u_char *p, u_char *last,
+ngx_http_kafka_json_response_remedy(u_char *p, u_char *last,
     ngx_http_kafka_batch_t *batch, rd_kafka_resp_err_t err,
     rd_kafka_msg_status_t persisted)
 {
@@ -284,20 +286,20 @@ ngx_http_kafka_response_remedy(u_char *p, u_char *last,
 
 
 ngx_uint_t
-ngx_http_kafka_response_refusal(ngx_pool_t *pool,
+ngx_http_kafka_json_response_refusal(ngx_pool_t *pool,
     ngx_http_kafka_batch_t *batch, ngx_str_t *text)
 {
     u_char  *last;
 
-    text->data = ngx_pnalloc(pool, NGX_HTTP_KAFKA_RESPONSE_TEXT);
+    text->data = ngx_pnalloc(pool, NGX_HTTP_KAFKA_JSON_RESPONSE_TEXT);
     if (text->data == NULL) {
         text->len = 0;
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    last = ngx_http_kafka_response_reason(text->data,
-                                  text->data + NGX_HTTP_KAFKA_RESPONSE_TEXT,
-                                  batch);
+    last = ngx_http_kafka_json_response_reason(text->data,
+                             text->data + NGX_HTTP_KAFKA_JSON_RESPONSE_TEXT,
+                             batch);
     text->len = last - text->data;
 
     return ngx_http_kafka_error_unsent_status(batch->err);
@@ -305,7 +307,7 @@ ngx_http_kafka_response_refusal(ngx_pool_t *pool,
 
 
 static u_char *
-ngx_http_kafka_response_reason(u_char *p, u_char *last,
+ngx_http_kafka_json_response_reason(u_char *p, u_char *last,
     ngx_http_kafka_batch_t *batch)
 {
     ngx_uint_t                index;
@@ -327,19 +329,19 @@ ngx_http_kafka_response_reason(u_char *p, u_char *last,
 
 
 ngx_int_t
-ngx_http_kafka_response_error(ngx_pool_t *pool, ngx_uint_t status,
+ngx_http_kafka_json_response_error(ngx_pool_t *pool, ngx_uint_t status,
     ngx_str_t *text, ngx_str_t *body)
 {
     u_char  *p;
 
-    p = ngx_pnalloc(pool, ngx_http_kafka_response_head_len(text) + 1);
+    p = ngx_pnalloc(pool, ngx_http_kafka_json_response_head_len(text) + 1);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     body->data = p;
 
-    p = ngx_http_kafka_response_head(p, status, text);
+    p = ngx_http_kafka_json_response_head(p, status, text);
     *p++ = '}';
 
     body->len = p - body->data;
@@ -349,9 +351,9 @@ ngx_http_kafka_response_error(ngx_pool_t *pool, ngx_uint_t status,
 
 
 static size_t
-ngx_http_kafka_response_head_len(ngx_str_t *text)
+ngx_http_kafka_json_response_head_len(ngx_str_t *text)
 {
-    return NGX_HTTP_KAFKA_RESPONSE_HEAD + text->len
+    return NGX_HTTP_KAFKA_JSON_RESPONSE_HEAD + text->len
            + ngx_escape_json(NULL, text->data, text->len);
 }
 
@@ -359,7 +361,7 @@ ngx_http_kafka_response_head_len(ngx_str_t *text)
 /* writes the beginning of an error's object */
 
 static u_char *
-ngx_http_kafka_response_head(u_char *p, ngx_uint_t status, ngx_str_t *text)
+ngx_http_kafka_json_response_head(u_char *p, ngx_uint_t status, ngx_str_t *text)
 {
     p = ngx_cpymem(p, "{\"error\":\"", sizeof("{\"error\":\"") - 1);
     p = (u_char *) ngx_escape_json(p, text->data, text->len);
@@ -371,23 +373,23 @@ ngx_http_kafka_response_head(u_char *p, ngx_uint_t status, ngx_str_t *text)
 /* a valid topic name needs no escaping */
 
 static u_char *
-ngx_http_kafka_response_record(u_char *p, ngx_http_kafka_record_t *record)
+ngx_http_kafka_json_response_record(u_char *p, ngx_http_kafka_record_t *record)
 {
     p = ngx_cpymem(p, "{\"topic\":\"", sizeof("{\"topic\":\"") - 1);
     p = ngx_cpymem(p, record->target->name.data, record->target->name.len);
     p = ngx_cpymem(p, "\",\"partition\":", sizeof("\",\"partition\":") - 1);
-    p = ngx_http_kafka_response_number(p, record->partition);
+    p = ngx_http_kafka_json_response_number(p, record->partition);
     p = ngx_cpymem(p, ",\"offset\":", sizeof(",\"offset\":") - 1);
 
     if (record->offset < 0) {
         p = ngx_cpymem(p, "null", 4);
 
     } else {
-        p = ngx_http_kafka_response_number(p, record->offset);
+        p = ngx_http_kafka_json_response_number(p, record->offset);
     }
 
     p = ngx_cpymem(p, ",\"timestamp\":", sizeof(",\"timestamp\":") - 1);
-    p = ngx_http_kafka_response_number(p, record->timestamp);
+    p = ngx_http_kafka_json_response_number(p, record->timestamp);
 
     *p++ = '}';
 
@@ -401,7 +403,7 @@ ngx_http_kafka_response_record(u_char *p, ngx_http_kafka_record_t *record)
  */
 
 static u_char *
-ngx_http_kafka_response_number(u_char *p, int64_t n)
+ngx_http_kafka_json_response_number(u_char *p, int64_t n)
 {
     u_char                digits[NGX_INT64_LEN + 1], *d;
     uint64_t              u;
@@ -433,23 +435,23 @@ ngx_http_kafka_response_number(u_char *p, int64_t n)
 
 
 static size_t
-ngx_http_kafka_response_failed_len(ngx_http_kafka_record_t *record)
+ngx_http_kafka_json_response_failed_len(ngx_http_kafka_record_t *record)
 {
     const char             *text;
     rd_kafka_resp_err_t     err;
     rd_kafka_msg_status_t   persisted;
 
-    err = ngx_http_kafka_response_outcome(record, &persisted);
+    err = ngx_http_kafka_json_response_outcome(record, &persisted);
     text = ngx_http_kafka_error_text(err);
 
-    return NGX_HTTP_KAFKA_RESPONSE_FAILURE + record->target->name.len
+    return NGX_HTTP_KAFKA_JSON_RESPONSE_FAILURE + record->target->name.len
            + ngx_strlen(ngx_http_kafka_error_name(err)) + ngx_strlen(text)
            + ngx_escape_json(NULL, (u_char *) text, ngx_strlen(text));
 }
 
 
 static u_char *
-ngx_http_kafka_response_failed(u_char *p, ngx_http_kafka_record_t *record,
+ngx_http_kafka_json_response_failed(u_char *p, ngx_http_kafka_record_t *record,
     ngx_uint_t brief)
 {
     const char                     *text;
@@ -457,8 +459,8 @@ ngx_http_kafka_response_failed(u_char *p, ngx_http_kafka_record_t *record,
     rd_kafka_msg_status_t           persisted;
     const ngx_http_kafka_error_t   *e;
 
-    err = ngx_http_kafka_response_outcome(record, &persisted);
-    text = brief ? NGX_HTTP_KAFKA_RESPONSE_BRIEF
+    err = ngx_http_kafka_json_response_outcome(record, &persisted);
+    text = brief ? NGX_HTTP_KAFKA_JSON_RESPONSE_BRIEF
                  : ngx_http_kafka_error_text(err);
     e = ngx_http_kafka_error(err);
 
@@ -471,7 +473,7 @@ ngx_http_kafka_response_failed(u_char *p, ngx_http_kafka_record_t *record,
                        ngx_http_kafka_error_name(err),
                        (e->flags & NGX_HTTP_KAFKA_ERROR_RETRIABLE) ? "true"
                                                                   : "false",
-                       ngx_http_kafka_response_persisted[persisted]);
+                       ngx_http_kafka_json_response_persisted[persisted]);
 }
 
 
@@ -481,7 +483,7 @@ ngx_http_kafka_response_failed(u_char *p, ngx_http_kafka_record_t *record,
  */
 
 static rd_kafka_resp_err_t
-ngx_http_kafka_response_outcome(ngx_http_kafka_record_t *record,
+ngx_http_kafka_json_response_outcome(ngx_http_kafka_record_t *record,
     rd_kafka_msg_status_t *persisted)
 {
     if (record->state == NGX_HTTP_KAFKA_RECORD_FAILED) {
