@@ -5,7 +5,7 @@
 
 
 #include <ngx_http_kafka_answer.h>
-#include <ngx_http_kafka_cache.h>
+#include <ngx_http_kafka_cache_filter_module.h>
 #include <ngx_http_kafka_headers.h>
 #include <ngx_http_kafka_refusal.h>
 
@@ -164,7 +164,7 @@ ngx_http_kafka_answer_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 
     /* Lua reads a subrequest's headers before any filter */
 
-    if (r != r->main && ngx_http_kafka_cache_forbid(r) != NGX_OK) {
+    if (r != r->main && ngx_http_kafka_cache_filter_forbid(r) != NGX_OK) {
 
         /* the outcome cannot be reported otherwise */
 

@@ -4,7 +4,7 @@
  */
 
 
-#include <ngx_http_kafka_cache.h>
+#include <ngx_http_kafka_cache_filter_module.h>
 #include <ngx_http_kafka_headers.h>
 #include <ngx_http_kafka_location.h>
 
@@ -16,14 +16,14 @@
  */
 
 
-static ngx_int_t ngx_http_kafka_cache_init(ngx_conf_t *cf);
-static ngx_int_t ngx_http_kafka_cache_header_filter(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_kafka_cache_controlled(ngx_http_request_t *r);
+static ngx_int_t ngx_http_kafka_cache_filter_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_kafka_cache_filter_header(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_kafka_cache_filter_controlled(ngx_http_request_t *r);
 
 
 static ngx_http_module_t  ngx_http_kafka_cache_filter_module_ctx = {
     NULL,                                  /* preconfiguration */
-    ngx_http_kafka_cache_init,             /* postconfiguration */
+    ngx_http_kafka_cache_filter_init,      /* postconfiguration */
 
     NULL,                                  /* create main configuration */
     NULL,                                  /* init main configuration */
@@ -56,10 +56,10 @@ static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 
 
 static ngx_int_t
-ngx_http_kafka_cache_init(ngx_conf_t *cf)
+ngx_http_kafka_cache_filter_init(ngx_conf_t *cf)
 {
     ngx_http_next_header_filter = ngx_http_top_header_filter;
-    ngx_http_top_header_filter = ngx_http_kafka_cache_header_filter;
+    ngx_http_top_header_filter = ngx_http_kafka_cache_filter_header;
 
     return NGX_OK;
 }
@@ -68,14 +68,14 @@ ngx_http_kafka_cache_init(ngx_conf_t *cf)
 /* no cache may store the answer to a GET that produces, nor a status */
 
 static ngx_int_t
-ngx_http_kafka_cache_header_filter(ngx_http_request_t *r)
+ngx_http_kafka_cache_filter_header(ngx_http_request_t *r)
 {
     ngx_http_kafka_loc_conf_t  *klcf;
 
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
 
     if ((klcf->producer || klcf->health || klcf->status)
-        && ngx_http_kafka_cache_forbid(r) != NGX_OK)
+        && ngx_http_kafka_cache_filter_forbid(r) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -85,7 +85,7 @@ ngx_http_kafka_cache_header_filter(ngx_http_request_t *r)
 
 
 ngx_int_t
-ngx_http_kafka_cache_forbid(ngx_http_request_t *r)
+ngx_http_kafka_cache_filter_forbid(ngx_http_request_t *r)
 {
     ngx_table_elt_t   *h;
 #if (nginx_version < 1023000)
@@ -93,7 +93,7 @@ ngx_http_kafka_cache_forbid(ngx_http_request_t *r)
     ngx_table_elt_t  **line;
 #endif
 
-    if (ngx_http_kafka_cache_controlled(r)) {
+    if (ngx_http_kafka_cache_filter_controlled(r)) {
         return NGX_OK;
     }
 
@@ -135,7 +135,7 @@ ngx_http_kafka_cache_forbid(ngx_http_request_t *r)
 /* looks at all lines: some modules do not set headers_out.cache_control */
 
 static ngx_uint_t
-ngx_http_kafka_cache_controlled(ngx_http_request_t *r)
+ngx_http_kafka_cache_filter_controlled(ngx_http_request_t *r)
 {
     ngx_table_elt_t  *h;
 

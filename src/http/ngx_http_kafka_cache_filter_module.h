@@ -4,8 +4,8 @@
  */
 
 
-#ifndef _NGX_HTTP_KAFKA_CACHE_H_INCLUDED_
-#define _NGX_HTTP_KAFKA_CACHE_H_INCLUDED_
+#ifndef _NGX_HTTP_KAFKA_CACHE_FILTER_MODULE_H_INCLUDED_
+#define _NGX_HTTP_KAFKA_CACHE_FILTER_MODULE_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -14,10 +14,10 @@
 
 
 /* adds "Cache-Control: no-store" unless there is a "Cache-Control" already */
-ngx_int_t ngx_http_kafka_cache_forbid(ngx_http_request_t *r);
+ngx_int_t ngx_http_kafka_cache_filter_forbid(ngx_http_request_t *r);
 
 
 extern ngx_module_t  ngx_http_kafka_cache_filter_module;
 
 
-#endif /* _NGX_HTTP_KAFKA_CACHE_H_INCLUDED_ */
+#endif /* _NGX_HTTP_KAFKA_CACHE_FILTER_MODULE_H_INCLUDED_ */
