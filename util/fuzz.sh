@@ -62,7 +62,7 @@ nginx=("$source"/src/core/ngx_{palloc,string}.c
        "$source/src/os/unix/ngx_alloc.c")
 module=(src/json/ngx_http_kafka_{lex,yajl,reader}.c
         src/http/ngx_http_kafka_json_messages.c
-        src/kafka/ngx_http_kafka_{batch,memory,record,topic_name}.c
+        src/kafka/ngx_http_kafka_{batch,pool_cache,record,topic_name}.c
         src/metrics/ngx_http_kafka_held.c)
 uri=("$source/src/http/ngx_http_parse.c" src/http/ngx_http_kafka_route.c)
 
