@@ -9,13 +9,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '../lib'))
 
 import kafkatest
-from kafkatest import wait_for
 from life import Waiting
 
-
-LOCATIONS = '''
-        location /produce { kafka_produce main; }
-        location /status { kafka_status; }'''
 
 NAMES = 16                      # NGX_HTTP_KAFKA_RESOLVE_NAMES
 LOOKED_UP = re.compile(r'topic "(\S+)" was looked up: (-?\d+)')
@@ -27,7 +22,7 @@ class Lookup(kafkatest.TestCase):
         self.broker = self.mock()
 
     def serve(self):
-        return self.nginx(kafkatest.producer(self.broker.bootstrap), LOCATIONS,
+        return self.nginx(kafkatest.producer(self.broker.bootstrap),
                           main='error_log debug.log debug;')
 
     def debug_log(self, server):
@@ -49,8 +44,7 @@ class Lookup(kafkatest.TestCase):
         self.broker.command('error t LEADER_NOT_AVAILABLE')
         server = self.serve()
         waiting = Waiting(server, '/produce/t/m')
-        wait_for(lambda: server.get('/status').json['producers']['main'][
-                     'requests_waiting'] == 1, what='it waits')
+        server.wait_for_requests(1)
         self.assertEqual(server.get('/produce/other/m').status, 200)
         self.assertFalse(waiting.future.done())
 

@@ -42,13 +42,6 @@ class MockCase(kafkatest.TestCase):
         return self.nginx(
             kafkatest.producer(self.broker.bootstrap, *properties), LOCATIONS)
 
-    def status(self, server):
-        return server.get('/status').json['producers']['main']
-
-    def waits(self, server, requests):
-        wait_for(lambda: self.status(server)['requests_waiting'] == requests,
-                 what=f'{requests} requests wait')
-
     def check_true(self, topic, answers):
         """200: where it says; "no": absent."""
 
@@ -90,7 +83,7 @@ class Inferred(MockCase):
                 waiting[value] = Waiting(
                     server, f'/produce/{topic}',
                     json.dumps({'value': value, 'partition': 0}))
-                self.waits(server, len(waiting))
+                server.wait_for_requests(len(waiting))
             answers = {value: w.answer() for value, w in waiting.items()}
             self.check_true(topic, answers)
 
@@ -119,7 +112,7 @@ class Storm(MockCase):
     def test_callers_hear_the_reason(self):
         server = self.serve()
         start = time.monotonic()
-        before = self.status(server)['clients_rebuilt']
+        before = server.status()['clients_rebuilt']
 
         def call(_):
             answers = []
@@ -130,7 +123,7 @@ class Storm(MockCase):
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             answers = sum(pool.map(call, range(16)), [])
 
-        made = self.status(server)['clients_rebuilt'] - before
+        made = server.status()['clients_rebuilt'] - before
         self.assertLess(made, time.monotonic() - start + 1.5)
         self.assertEqual(collections.Counter(
             (a.status, result(a)['code'], result(a)['retriable'],
@@ -171,7 +164,7 @@ class Storm(MockCase):
                 (504, 'OUT_OF_ORDER_SEQUENCE_NUMBER', True, 'maybe'))
             self.assertEqual(server.get('/produce/t/m').status, 200)
 
-        self.assertEqual(self.status(server)['clients_rebuilt'], 3)
+        self.assertEqual(server.status()['clients_rebuilt'], 3)
 
 
 class Deposed(kafkatest.TestCase):

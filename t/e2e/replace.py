@@ -92,11 +92,8 @@ class Replace(kafkatest.TestCase):
         wait_for(lambda: os.path.exists(self.path('held')),
                  what='a client is being made')
 
-    def producer(self, server):
-        return server.get('/status').json['producers']['main']
-
     def rebuilt(self, server):
-        return self.producer(server)['clients_rebuilt']
+        return server.status()['clients_rebuilt']
 
     def values(self):
         return [record.value.decode() for record in
@@ -109,8 +106,7 @@ class Replace(kafkatest.TestCase):
         self.held()
 
         waiting = Waiting(server, '/produce/t/m')
-        wait_for(lambda: self.producer(server)['requests_waiting'] == 1,
-                 what='it waits')
+        server.wait_for_requests(1)
         self.assertEqual(server.get('/static', timeout=5).body, b'static')
         self.assertEqual(self.rebuilt(server), 0)
 
@@ -183,7 +179,7 @@ class Replace(kafkatest.TestCase):
 
         wait_for(lambda: not old & clients(server), 30,
                  'the old clients are destroyed')
-        main = self.producer(server)
+        main = server.status()
         self.assertEqual([main[gauge] for gauge in (
             'requests_waiting', 'messages_unsent', 'messages_pending')],
             [0, 0, 0])
@@ -289,8 +285,7 @@ class Replace(kafkatest.TestCase):
         self.end_client(server)
         self.held()
         waiting = Waiting(server, '/produce/t/m')
-        wait_for(lambda: self.producer(server)['requests_waiting'] == 1,
-                 what='it waits')
+        server.wait_for_requests(1)
         server.kill(kafkatest.signal.SIGTERM)
         self.let_go('hold')
         self.assertEqual(server.wait(20), 0)

@@ -20,11 +20,6 @@ from kafkatest import wait_for
 from life import Waiting
 
 
-LOCATIONS = '''
-        client_max_body_size 10m;
-        location /produce { kafka_produce main; }
-        location /status { kafka_status; }'''
-
 TURN = 2000     # NGX_HTTP_KAFKA_SUBMIT_TURN, NGX_HTTP_KAFKA_EVENTS_TURN
 
 
@@ -38,7 +33,8 @@ class Turns(kafkatest.TestCase):
 
     def serve(self, *properties):
         return self.nginx(
-            kafkatest.producer(self.broker.bootstrap, *properties), LOCATIONS)
+            kafkatest.producer(self.broker.bootstrap, *properties),
+            'client_max_body_size 10m;' + kafkatest.SERVER)
 
     def serve_counted(self, *properties):
         """What each turn hands over and has reported is counted, from now on;
@@ -105,15 +101,12 @@ class Turns(kafkatest.TestCase):
     def body(self, values):
         return json.dumps([{'value': value} for value in values])
 
-    def producer(self, server):
-        return server.get('/status').json['producers']['main']
-
     def wait_for_all(self, server, count):
         """All of them are with librdkafka, while no report can come."""
 
-        wait_for(lambda: self.producer(server)['messages_pending'] == count,
+        wait_for(lambda: server.status()['messages_pending'] == count,
                  what='all are handed over')
-        self.assertEqual(self.producer(server)['messages_unsent'], 0)
+        self.assertEqual(server.status()['messages_unsent'], 0)
 
     @unittest.skipIf(kafkatest.SANITIZER, 'it wants to be loaded first')
     def test_several_turns(self):
@@ -147,7 +140,7 @@ class Turns(kafkatest.TestCase):
             self.broker.command('fail 0 INVALID_RECORD 100000')
             waiting = Waiting(server, '/produce/t', self.body(values))
             wait_for(lambda: self.turns() == [1, TURN, 500]
-                     and self.producer(server)['messages_pending'] == 0,
+                     and server.status()['messages_pending'] == 0,
                      what='all wait for the other client')
             self.broker.command('clear 0')
             with self.stopped():
@@ -192,7 +185,7 @@ class Turns(kafkatest.TestCase):
         values = [str(i) for i in range(6)]
         self.broker.command('rtt -1 100')
         waiting = Waiting(server, '/produce/t', self.body(values))
-        wait_for(lambda: self.producer(server)['messages_unsent'] > 0,
+        wait_for(lambda: server.status()['messages_unsent'] > 0,
                  what='some are unsent')
         server.kill(signal.SIGTERM)
         self.assertEqual(server.wait(20), 0)

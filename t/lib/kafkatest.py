@@ -15,6 +15,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -53,6 +54,10 @@ BAD_LINE = re.compile(r'\[(alert|crit|emerg)\]|exited on signal|'
 
 OF_KILLED = re.compile(r'process (\d+) exited on signal 9|'
                        r'shared memory zone "[^"]*" was locked by (\d+)$')
+
+SERVER = '''
+        location /produce { kafka_produce main; }
+        location = /status { kafka_status; }'''
 
 Record = collections.namedtuple(
     'Record', 'partition offset key value headers timestamp timestamp_type')
@@ -296,6 +301,22 @@ http {{
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return s
 
+    def status(self, producer='main'):
+        """What the status page, at /status, says of a producer."""
+
+        return self.get('/status').json['producers'][producer]
+
+    def wait_for_requests(self, count, producer='main'):
+        """Until so many wait for Kafka."""
+
+        wait_for(lambda: self.status(producer)['requests_waiting'] == count,
+                 what=f'{count} requests wait')
+
+    def has_read(self, s):
+        """Whether it has read all that this client sent."""
+
+        return unread(s.getpeername(), s.getsockname()) == 0
+
     def raw(self, pieces, pause=0, timeout=20):
         """Sends the pieces one by one; the answer to the one request."""
 
@@ -421,6 +442,13 @@ class Load:
                 if status == 200:
                     self.acknowledged.add(number)
 
+    def wait_for_more(self, count):
+        """Until so many more have been acknowledged."""
+
+        goal = len(self.acknowledged) + count
+        wait_for(lambda: len(self.acknowledged) >= goal, 20,
+                 f'{count} more are acknowledged')
+
     def stop(self):
         self.going = False
         for thread in self.threads:
@@ -431,6 +459,23 @@ def read_response(s):
     answer = http.client.HTTPResponse(s)
     answer.begin()
     return Response(answer.status, answer.headers, answer.read())
+
+
+def unread(local, remote):
+    """How many bytes wait in the kernel for whoever has a connection's local
+    end; None if there is no such connection.
+    """
+
+    ends = [f'{int.from_bytes(socket.inet_aton(address), sys.byteorder):08X}'
+            f':{port:04X}' for address, port in (local, remote)]
+
+    with open('/proc/net/tcp', encoding='ascii') as f:
+        for line in f:
+            fields = line.split()
+            if fields[1:3] == ends:
+                return int(fields[4].partition(':')[2], 16)
+
+    return None
 
 
 def title(pid):
@@ -694,8 +739,7 @@ class TestCase(unittest.TestCase):
     maxDiff = None
     longMessage = True
 
-    def nginx(self, http_block, server='location /produce '
-              '{ kafka_produce main; }', **kwargs):
+    def nginx(self, http_block, server=SERVER, **kwargs):
         return self.start(Nginx(http_block, server, **kwargs))
 
     def start(self, nginx):
