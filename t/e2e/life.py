@@ -68,7 +68,7 @@ class Life(kafkatest.TestCase):
         self.slow(500)          # five round trips for a worker that is cold
 
         waiting = [Waiting(server, f'/produce/life/{i}') for i in range(20)]
-        time.sleep(0.3)
+        server.wait_for_requests(20)
         server.kill(signal.SIGQUIT)
 
         statuses = [w.answer().status for w in waiting]
@@ -96,7 +96,7 @@ class Life(kafkatest.TestCase):
         self.broker.command('down -1')
 
         waiting = [Waiting(server, f'/produce/life/{i}') for i in range(5)]
-        time.sleep(0.5)
+        server.wait_for_requests(5)
         server.kill(signal.SIGQUIT)
 
         for w in waiting:
@@ -117,7 +117,7 @@ class Life(kafkatest.TestCase):
         self.warm(server)
         self.broker.command('down -1')
         waiting = Waiting(server, '/produce/life/m')
-        time.sleep(0.3)
+        server.wait_for_requests(1)
 
         start = time.monotonic()
         self.assertEqual(server.stop(number), 0)
@@ -140,7 +140,8 @@ class Life(kafkatest.TestCase):
     def test_term_flushes(self):
         server = self.serve('linger.ms 300')
         waiting = Waiting(server, '/produce/life/m')
-        time.sleep(0.15)
+        wait_for(lambda: server.status()['messages_pending'] == 1,
+                 what='librdkafka has it')
         server.stop(signal.SIGTERM)
 
         try:
@@ -157,7 +158,7 @@ class Life(kafkatest.TestCase):
         load = Load(server, 'life')
 
         for linger in 1, 2, 3:
-            time.sleep(0.7)
+            load.wait_for_more(500)
             server.write(
                 kafkatest.producer(self.broker.bootstrap,
                                    f'linger.ms {linger}',
@@ -165,7 +166,7 @@ class Life(kafkatest.TestCase):
                 'location /produce { kafka_produce main; }')
             server.reload()
 
-        time.sleep(0.7)
+        load.wait_for_more(500)
         load.stop()
 
         self.assertEqual(load.answers, {200: load.sent})
@@ -177,7 +178,7 @@ class Life(kafkatest.TestCase):
         self.warm(server)
         self.slow(1500)
         waiting = [Waiting(server, f'/produce/life/{i}') for i in range(10)]
-        time.sleep(0.5)
+        server.wait_for_requests(10)
         server.kill(signal.SIGHUP)
         self.assertEqual([w.answer().status for w in waiting], [200] * 10)
 
@@ -382,7 +383,7 @@ class Life(kafkatest.TestCase):
         self.warm(server)
         self.broker.command('down -1')
         waiting = Waiting(server, '/produce/life/m')
-        time.sleep(1.5)
+        time.sleep(1.5)         # the pause
         self.broker.command('up -1')
         self.assertEqual(waiting.answer().status, 200)
         self.assertEqual(self.values(), ['warm', 'm'])
@@ -418,10 +419,10 @@ class Life(kafkatest.TestCase):
         load = Load(server, 'life')
 
         for _ in range(5):
-            time.sleep(0.3)
+            load.wait_for_more(100)
             self.broker.command('fail 0 OUT_OF_ORDER_SEQUENCE_NUMBER 1')
 
-        time.sleep(0.5)
+        load.wait_for_more(100)
         load.stop()
 
         self.assertGreater(load.answers[200], 0)
@@ -451,7 +452,7 @@ class Life(kafkatest.TestCase):
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             sent = [pool.submit(send) for _ in range(8)]
             while time.monotonic() < end - 0.5:
-                time.sleep(0.25)
+                time.sleep(0.25)    # the pace of the errors
                 self.broker.command('fail 0 OUT_OF_ORDER_SEQUENCE_NUMBER 1')
             answers = sum((s.result() for s in sent), collections.Counter())
 
@@ -468,11 +469,12 @@ class Life(kafkatest.TestCase):
 
         with server.connect() as s:
             s.sendall(b'GET /produce/life/left HTTP/1.1\r\nHost: a\r\n\r\n')
-            time.sleep(0.3)
+            server.wait_for_requests(1)
 
         wait_for(lambda: '/produce/life/left HTTP/1.1" 499' in
                  server.access_log(), 5, 'a line in the access log')
-        time.sleep(1.2)
+        wait_for(lambda: server.status()['messages_acknowledged'] == 2,
+                 what='it is in Kafka')
         self.slow(0)
 
         self.assertEqual(self.values(), ['warm', 'left'])
@@ -486,11 +488,12 @@ class Life(kafkatest.TestCase):
             with server.connect() as s:
                 s.sendall(b'POST /produce/life HTTP/1.1\r\nHost: a\r\n'
                           b'Content-Length: 100\r\n\r\n' + half)
-                time.sleep(0.1)
+                wait_for(lambda: server.has_read(s), what='it is read')
 
-        time.sleep(0.3)
-        self.assertEqual(self.values(), ['warm'])
+        wait_for(lambda: server.access_log().count('"POST ') == 3,
+                 what='all have ended')
         self.warm(server)
+        self.assertEqual(self.values(), ['warm', 'warm'])
 
     def test_client_that_is_too_slow(self):
         server = self.nginx(
@@ -589,7 +592,7 @@ class Life(kafkatest.TestCase):
 
         pid, = server.worker_pids()
         before = kafkatest.cpu_seconds(pid)
-        time.sleep(seconds)
+        time.sleep(seconds)     # measured
         return (kafkatest.cpu_seconds(pid) - before) / seconds
 
     def test_idle(self):
@@ -602,7 +605,7 @@ class Life(kafkatest.TestCase):
         self.warm(server)
         self.broker.command('down -1')
         waiting = [Waiting(server, f'/produce/life/{i}') for i in range(10)]
-        time.sleep(0.5)
+        server.wait_for_requests(10)
         self.assertLess(self.idle(server), 0.05)
         self.assertEqual({w.answer().status for w in waiting}, {503})
         self.assertLess(self.idle(server), 0.05)
@@ -611,7 +614,8 @@ class Life(kafkatest.TestCase):
         server = self.nginx(
             kafkatest.producer(f'127.0.0.1:{kafkatest.free_port()}',
                                'message.timeout.ms 1000'))
-        time.sleep(0.5)
+        wait_for(lambda: 'brokers are down' in server.log(),
+                 what='it finds no broker')
         self.assertLess(self.idle(server), 0.05)
         self.assertEqual(server.get('/produce/life/m').status, 503)
         self.assertLess(self.idle(server), 0.05)
@@ -622,7 +626,7 @@ class Life(kafkatest.TestCase):
 
         def some():
             load = Load(server, 'life')
-            time.sleep(3)
+            load.wait_for_more(2000)
             load.stop()
             self.assertEqual(load.answers, {200: load.sent})
 
@@ -657,8 +661,7 @@ class Life(kafkatest.TestCase):
         self.assertEqual({status for status, _ in answers}, {404})
         self.assertLess(max(seconds for _, seconds in answers), 2)
 
-        time.sleep(3)
-        self.assertLess(self.idle(server), 0.05)
+        wait_for(lambda: self.idle(server, 1) < 0.05, 4, 'it is idle')
         self.assertLess(kafkatest.rss_bytes(pid) - before, 32 << 20)
         self.assertEqual(server.get('/produce/known/m').status, 200)
 
@@ -695,7 +698,7 @@ class Life(kafkatest.TestCase):
 
         self.assertEqual(server.get('/produce/many-0/m').status, 200)
         start = kafkatest.cpu_seconds(pid)
-        time.sleep(12)
+        time.sleep(12)          # measured: topics are asked for each 10 s
         self.assertLess(kafkatest.cpu_seconds(pid) - start, 12 * 0.03)
         self.assertEqual(len(kafkatest.read_topic(self.broker.bootstrap,
                                                   'many-0')), 3)
