@@ -79,7 +79,7 @@ class FaultCase(kafkatest.TestCase):
     def assertIdle(self, server, share=0.05):
         pid, = server.worker_pids()
         before = kafkatest.cpu_seconds(pid)
-        time.sleep(2)
+        time.sleep(2)           # measured
         self.assertLess(kafkatest.cpu_seconds(pid) - before, 2 * share)
 
 
@@ -106,6 +106,17 @@ class MockCase(FaultCase):
 
     def slow(self, milliseconds):
         self.broker.command(f'rtt -1 {milliseconds}')
+
+    def wait_for_acknowledged(self, server, count):
+        """Until Kafka has so many messages, and none is on its way."""
+
+        def main():
+            status = server.status()
+            return (status['messages_acknowledged'], status['messages_unsent'],
+                    status['messages_pending'])
+
+        wait_for(lambda: main() == (count, 0, 0),
+                 what=f'{count} messages are acknowledged')
 
 
 # HTTP/2 by hand: what common clients would never send
@@ -171,6 +182,18 @@ class Http2:
         self.socket.close()
 
 
+class Http2Nginx(kafkatest.Nginx):
+    """Its port is for HTTP/2 alone."""
+
+    def get(self, target):
+        client = Http2(self)
+        try:
+            client.request(1, 'GET', target)
+            return kafkatest.Response(None, None, client.read(1))
+        finally:
+            client.close()
+
+
 class Clients(MockCase):
     def test_half_closed_while_it_waits(self):
         """nginx takes it for gone, as it does everywhere."""
@@ -181,13 +204,13 @@ class Clients(MockCase):
 
         with server.connect() as s:
             s.sendall(b'GET /produce/t/half HTTP/1.1\r\nHost: a\r\n\r\n')
-            time.sleep(0.1)
+            server.wait_for_requests(1)
             s.shutdown(socket.SHUT_WR)
             self.assertEqual(s.recv(1000), b'')
 
         wait_for(lambda: '/produce/t/half HTTP/1.1" 499' in
                  server.access_log(), 5, 'a line in the access log')
-        time.sleep(0.6)
+        self.wait_for_acknowledged(server, 2)
         self.slow(0)
         self.assertEqual(self.values(), ['half'])
 
@@ -198,7 +221,7 @@ class Clients(MockCase):
         with server.connect() as s:
             s.sendall(b'POST /produce/t HTTP/1.1\r\nHost: a\r\n'
                       b'Content-Length: 30\r\n\r\n{"value":"cut"}')
-            time.sleep(0.1)
+            wait_for(lambda: server.has_read(s), what='it is read')
             s.shutdown(socket.SHUT_WR)
             self.assertIn(s.recv(1000)[:12], (b'', b'HTTP/1.1 400'))
 
@@ -280,18 +303,20 @@ class Clients(MockCase):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             s.sendall(b'GET /produce/t/3 HTTP/1.1\r\nHost: a\r\n\r\n'
                       b'GET /produce/t/4 HTTP/1.1\r\nHost: a\r\n\r\n')
-            time.sleep(0.2)
+            server.wait_for_requests(1)
 
-        time.sleep(1.5)
+        self.wait_for_acknowledged(server, 4)
         self.slow(0)
-        self.assertEqual(self.values(), ['1', '2', '3'])
         self.warm(server)
+        self.assertEqual(self.values(), ['1', '2', '3'])
 
     def http2(self):
         """A server that knows the topic, and a client whose stream 1 is used.
         """
 
-        server = self.serve(listen='http2')
+        server = self.start(Http2Nginx(
+            kafkatest.producer(self.broker.bootstrap), kafkatest.SERVER,
+            listen='http2'))
         client = Http2(server)
         self.addCleanup(client.close)
         client.request(1, 'GET', '/produce/t/warm')
@@ -310,7 +335,7 @@ class Clients(MockCase):
             end = END_STREAM if i == len(body) - 1 else 0
             for stream in 3, 5:
                 client.frame(DATA, end, stream, bytes([byte]))
-            time.sleep(0.005)
+            time.sleep(0.005)   # the pace of the client
 
         for stream in 3, 5:
             self.assertEqual(len(json.loads(client.read(stream))), 2)
@@ -324,7 +349,7 @@ class Clients(MockCase):
         streams = range(3, 203, 2)
         for stream in streams:
             client.request(stream, 'GET', f'/produce/t/{stream}')
-        time.sleep(0.1)
+        server.wait_for_requests(len(streams))
         for stream in streams[:-1]:
             client.reset(stream)
 
@@ -363,7 +388,7 @@ class Clients(MockCase):
 
         for stream in range(3, 23, 2):
             client.request(stream, 'GET', f'/produce/t/{stream}')
-        time.sleep(0.1)
+        server.wait_for_requests(10)
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         client.close()
 
@@ -440,7 +465,7 @@ class Processes(MockCase):
         self.warm(server)
         self.slow(2000)
         waiting = [Waiting(server, f'/produce/t/{i}') for i in range(5)]
-        time.sleep(0.3)
+        server.wait_for_requests(5)
 
         old, = server.worker_pids()
         os.kill(old, signal.SIGKILL)
@@ -463,7 +488,7 @@ class Processes(MockCase):
         self.slow(6000)
         waiting = [Waiting(server, '/produce/t', json.dumps({'value': str(i)}))
                    for i in range(5)]
-        time.sleep(0.3)
+        server.wait_for_requests(5)
 
         start = time.monotonic()
         server.kill(number)
@@ -488,7 +513,7 @@ class Processes(MockCase):
         server = self.serve(main='worker_shutdown_timeout 1s;')
         self.broker.command('down -1')
         waiting = Waiting(server, '/produce/t/m')
-        time.sleep(0.3)
+        server.wait_for_requests(1)
         server.kill(signal.SIGQUIT)
         answer = waiting.answer()
         self.assertRefused(answer, 503)
@@ -504,18 +529,22 @@ class Processes(MockCase):
         os.mkdir(f'{folder}/certs')
         server = self.serve('security.protocol ssl',
                             f'ssl.ca.location {folder}/certs',
+                            'message.timeout.ms 1000',
                             user='www-data')
         pid = server.worker_pids()
 
-        for _ in range(3):
+        def tries():
             self.assertRefused(server.get('/produce/t/m'), 503)
-            time.sleep(1.1)
+            return server.log().count('could not be made')
 
+        wait_for(lambda: tries() > 1, 5, 'it tries again')
         self.assertEqual(server.worker_pids(), pid)
-        self.assertIn('could not be made', server.log())
         os.chmod(folder, 0o755)
-        answer = server.get('/produce/t/m')     # by TLS to a mock without it
-        self.assertNotIn('could not be started', answer.json['error'])
+
+        # by TLS to a mock without it
+
+        wait_for(lambda: 'could not be started' not in
+                 server.get('/produce/t/m').json['error'], 5, 'it is made')
 
     def test_cache_processes_have_no_producer(self):
         server = self.serve(
@@ -534,7 +563,7 @@ class Processes(MockCase):
                              title == 'nginx: worker process', found)
 
     def test_reload_removes_a_producer(self):
-        locations = ('location /produce { kafka_produce main; }'
+        locations = (kafkatest.SERVER +
                      'location /other/produce { kafka_produce other; }')
         both = kafkatest.producer(self.broker.bootstrap)
         both += both.replace('main', 'other')
@@ -544,7 +573,7 @@ class Processes(MockCase):
 
         self.slow(500)
         waiting = [Waiting(server, f'/other/produce/t/{i}') for i in range(5)]
-        time.sleep(0.2)
+        server.wait_for_requests(5, 'other')
         server.write(kafkatest.producer(self.broker.bootstrap),
                      'location /produce { kafka_produce main; }')
         server.reload()
@@ -729,7 +758,7 @@ class Brokers(MockCase):
 
         self.broker.command('rtt 2 3000')
         slow = Waiting(server, '/produce/two', body(1, 100))
-        time.sleep(0.3)
+        server.wait_for_requests(1)
         start = time.monotonic()
         for _ in range(20):
             self.assertEqual(server.post('/produce/two', body(0)).status, 200)
@@ -739,25 +768,33 @@ class Brokers(MockCase):
     def test_connection_cut_mid_request(self):
         """The request is with the broker when its connection ends."""
 
-        server = self.serve()
+        server = self.serve('statistics.interval.ms 50')
         self.warm(server)
+
+        def sent():
+            return sum(broker['bytes_sent']
+                       for broker in server.status()['brokers'])
+
+        before = wait_for(sent, what='statistics')
         self.slow(1000)
-        waiting = [Waiting(server, f'/produce/t/{i}') for i in range(5)]
-        time.sleep(0.5)
+        values = [str(i) * 1000 for i in range(5)]
+        waiting = [Waiting(server, f'/produce/t/{value}') for value in values]
+        server.wait_for_requests(5)
+        wait_for(lambda: sent() > before + 1000, what='they are with a broker')
         self.broker.command('down -1')
         self.broker.command('up -1')
         self.slow(0)
         self.assertEqual([w.answer().status for w in waiting], [200] * 5)
-        self.assertEqual(set(self.values()), set('01234'))
+        self.assertEqual(set(self.values()), set(values))
 
     def test_leader_moves(self):
         self.broker.command('topic moving 1')
         server = self.serve()
         load = kafkatest.Load(server, 'moving')
         for broker in 1, 2, 3, 1:
-            time.sleep(0.4)
+            load.wait_for_more(200)
             self.broker.command(f'leader moving 0 {broker}')
-        time.sleep(0.4)
+        load.wait_for_more(200)
         load.stop()
 
         # librdkafka may only infer that the new leader has some of them
@@ -775,11 +812,13 @@ class Brokers(MockCase):
         self.warm(server, 'lost')
         self.broker.command('leader lost 0 -1')
 
-        # a request to the old leader would be the end of a newer mock cluster
+        # a request to the old leader would be the end of a newer mock cluster,
+        # and nothing shows when librdkafka has learned that it leads no more
 
         time.sleep(1)
         waiting = [Waiting(server, f'/produce/lost/{i}') for i in range(5)]
-        time.sleep(1)
+        server.wait_for_requests(5)
+        time.sleep(1)           # the while
         self.broker.command('leader lost 0 2')
         self.assertEqual([w.answer().status for w in waiting], [200] * 5)
         self.assertEqual(sorted(self.values('lost')), [*'01234'])
@@ -791,10 +830,14 @@ class Brokers(MockCase):
         server = self.serve('topic.metadata.refresh.interval.ms 200')
         self.warm(server)
         self.broker.command('error t UNKNOWN_TOPIC_OR_PART')
-        time.sleep(4)           # it gives a topic 2 s to be seen again
+
+        # it gives a topic 2 s to be seen again, and does not show their end;
+        # a request before it would have the module look the topic up first
+
+        time.sleep(4)
 
         def looked_up():
-            time.sleep(0.1)
+            time.sleep(0.1)     # the pace of the client
             answer = server.post('/produce/t', [{'value': 'v'}])
             if answer.status != 200:
                 self.assertRefused(answer, 404, 'no' if 'results' in
@@ -831,7 +874,6 @@ class Brokers(MockCase):
         wait_for(lambda: server.get('/produce/t/back').status == 200, 10,
                  'the brokers are found')
 
-
     def test_names_that_are_not_known(self):
         server = self.nginx(kafkatest.producer(
             'kafka-1.invalid:9092,kafka-2.invalid:9092',
@@ -858,14 +900,21 @@ class Room(MockCase):
         self.slow(2500)
         body = json.dumps({'value': 'x' * 100000})
         waiting = []
-        for _ in range(20):
+
+        def refused():
+            return sum(w.future.done() for w in waiting)
+
+        # one by one, as a value that grows needs more for a moment
+
+        for i in range(20):
             waiting.append(Waiting(server, '/produce/t', body))
-            time.sleep(0.03)    # a value that grows needs more for a moment
+            wait_for(lambda: server.status()['requests_waiting'] + refused()
+                     == len(waiting), 2, 'it waits, or is refused at once')
 
-        # the request below is refused before its body is read
+        self.assertGreaterEqual(refused(), 8)
 
-        wait_for(lambda: sum(w.future.done() for w in waiting) >= 8, 2,
-                 'some are refused at once')
+        # this is refused before its body is read
+
         with server.connect() as s:
             s.sendall(b'POST /produce/t HTTP/1.1\r\nHost: a\r\n'
                       b'Content-Length: 300000\r\n\r\n')
@@ -916,8 +965,7 @@ class Room(MockCase):
         server = self.nginx(
             kafkatest.producer(self.broker.bootstrap)
             + 'large_client_header_buffers 4 32k;',
-            'location /produce { kafka_produce main; }'
-            'location = /status { kafka_status; }'
+            kafkatest.SERVER +
             'location /rewritten { rewrite ^/rewritten(.*) /produce$1; }')
         self.warm(server)
         waiting = 20
@@ -960,11 +1008,12 @@ class Room(MockCase):
         self.slow(1000)
         body = json.dumps({'value': 'x' * 100000}).encode()
 
-        for _ in range(8):
+        for i in range(8):
             with server.connect() as s:
                 s.sendall(b'POST /produce/t HTTP/1.1\r\nHost: a\r\n'
                           b'Content-Length: %d\r\n\r\n' % len(body) + body)
-                time.sleep(0.02)
+                wait_for(lambda: server.status()['messages_pending'] == i + 1,
+                         what='its message is on its way')
 
         big = json.dumps({'value': 'x' * 400000})
         self.assertRefused(server.post('/produce/t', big), 503)
@@ -986,7 +1035,7 @@ class Room(MockCase):
         for i in range(4):
             waiting.append(Waiting(server, '/produce/t', json.dumps(
                 [{'value': f'{i}-{j}'} for j in range(50)])))
-            time.sleep(0.05)
+            server.wait_for_requests(i + 1)
 
         self.assertEqual([w.answer().status for w in waiting], [200] * 4)
         self.assertLess(kafkatest.cpu_seconds(loop) - before, 0.1)
@@ -1031,7 +1080,8 @@ class Room(MockCase):
 
         self.assertGreaterEqual(total[fates[0]], 10)
         self.broker.command('leader t 0 1')
-        time.sleep(1.5)
+        wait_for(lambda: server.status()['messages_pending'] == 0,
+                 what='librdkafka holds none')
         values = self.values()
         self.assertLessEqual(set(values), held)
         self.assertLessEqual(len(values), 10)
@@ -1046,8 +1096,9 @@ class Room(MockCase):
         self.broker.command('leader t 0 -1')
         waiting = [Waiting(server, '/produce/t', json.dumps(
             [{'value': str(i)} for i in range(5)]))]
-        time.sleep(0.2)
+        server.wait_for_requests(1)
         waiting.append(Waiting(server, '/produce/late', '{"value":"late"}'))
+        server.wait_for_requests(2)
         time.sleep(1.2)         # partitions are asked for again after 1 s
 
         # a look-up that ends before it is begun, as another topic is not there
@@ -1063,7 +1114,7 @@ class Room(MockCase):
 
         self.broker.command('error late UNKNOWN_TOPIC_OR_PART')
         self.assertRefused(server.post('/produce', elsewhere[:1]), 404)
-        time.sleep(2.5)
+        time.sleep(2.5)         # it is forgotten, as the other one was
         self.assertFalse(any(w.future.done() for w in waiting))
 
         self.broker.command('error late NO_ERROR')
@@ -1208,10 +1259,9 @@ class Hostile(MockCase):
                       b'Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n')
             sent = 0
             try:
-                while not select.select([s], [], [], 0)[0] and sent < 1000:
+                while not select.select([s], [], [], 0.0005)[0] and sent < 1000:
                     s.sendall(chunk)
                     sent += 1
-                    time.sleep(0.0005)
             except OSError:
                 pass
             answer = kafkatest.read_response(s)
@@ -1309,6 +1359,7 @@ class Proxy:
         self.listener = socket.create_server(('127.0.0.1', 0))
         self.port = self.listener.getsockname()[1]
         self.swallow = False
+        self.swallowed = 0      # bytes
         self.sockets = []
         threading.Thread(target=self.run, daemon=True).start()
 
@@ -1331,7 +1382,9 @@ class Proxy:
     def pump(self, source, sink, answers):
         try:
             while (data := source.recv(65536)):
-                if not (answers and self.swallow):
+                if answers and self.swallow:
+                    self.swallowed += len(data)
+                else:
                     sink.sendall(data)
         except OSError:
             pass
@@ -1380,7 +1433,7 @@ class RealCase(FaultCase):
             self.assertNotIn(secret, answer.body.decode())
             self.assertIn(told, answer.json['error'])
 
-        time.sleep(1)
+        self.assertIdle(server, share)          # seconds, for a flood
         log = server.log()
         errors = [line for line in log.splitlines() if '[error]' in line]
         for pattern in patterns:
@@ -1389,7 +1442,6 @@ class RealCase(FaultCase):
         self.assertLess(log.count('kafka producer'), 60)
         self.assertNotIn(secret, log)
         self.assertEqual(self.read(topic), [])
-        self.assertIdle(server, share)
 
 
 def openssl(folder, *commands):
@@ -1498,11 +1550,23 @@ SASL_SSL://127.0.0.1:{port + 4}
         server = self.nginx(kafkatest.producer(self.kafka.bootstrap))
         self.assertEqual(server.get('/produce/once/warm').status, 200)
 
+        log = (f'{self.kafka.dir}/node-1/data/once-0/'
+               '00000000000000000000.log')
+
+        def written():
+            with open(log, 'rb') as f:
+                return b'lost-' in f.read()
+
         self.proxy.swallow = True
-        waiting = [Waiting(server, f'/produce/once/{i}') for i in range(10)]
-        time.sleep(1)
-        self.proxy.cut()
-        self.proxy.swallow = False
+        try:
+            waiting = [Waiting(server, f'/produce/once/lost-{i}')
+                       for i in range(10)]
+            wait_for(written, what='the broker has a batch')
+            wait_for(lambda: self.proxy.swallowed, what='it says so')
+            server.wait_for_requests(10)
+        finally:
+            self.proxy.swallow = False
+            self.proxy.cut()
 
         answers = [w.answer() for w in waiting]
         self.assertEqual([a.status for a in answers], [200] * 10)
@@ -1511,7 +1575,7 @@ SASL_SSL://127.0.0.1:{port + 4}
         for i, answer in enumerate(answers):
             offset = answer.json['offset']
             if offset is not None:
-                self.assertEqual(records[offset].value, b'%d' % i)
+                self.assertEqual(records[offset].value, b'lost-%d' % i)
 
 
 class Cluster(RealCase):
@@ -1630,7 +1694,7 @@ class Cluster(RealCase):
                     self.assertRefused(answer, 400)
                 else:
                     self.assertRefused(answer, 503, 'no', '_UNKNOWN_PARTITION')
-                time.sleep(0.2)
+                time.sleep(0.2)     # the pace of the client
             return answer.status == 200
 
         wait_for(known, 20, 'the new partitions are known')
