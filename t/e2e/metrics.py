@@ -125,7 +125,7 @@ class Metrics(kafkatest.TestCase):
     def test_sums_of_several_workers(self):
         server = self.serve(workers=4)
         load = Load(server, 'metrics')
-        time.sleep(1)
+        load.wait_for_more(500)
         load.stop()
         self.assertEqual(load.answers, {200: load.sent})
 
@@ -329,7 +329,7 @@ class Metrics(kafkatest.TestCase):
         server = self.serve('statistics.interval.ms 100')
         wait_for(lambda: Scrape(server).get('kafka_clients_rebuilt_total') >= 2,
                  what='clients are made anew')
-        time.sleep(3)
+        time.sleep(3)           # for those that would come
         self.assertLess(Scrape(server).get('kafka_clients_rebuilt_total'), 12)
 
     def test_brokers_of_a_client_that_is_rebuilt(self):
@@ -658,7 +658,8 @@ class Metrics(kafkatest.TestCase):
 
         server = self.serve(workers=2)
         wait_for(lambda: self.healthy(server), 3, 'a broker is up')
-        time.sleep(1.1)         # both workers have had statistics
+        wait_for(lambda: set(Scrape(server).named('kafka_broker_up').values())
+                 == {2}, what='both workers have had statistics')
         seen = collections.Counter()
         going = True
 
@@ -671,23 +672,25 @@ class Metrics(kafkatest.TestCase):
         try:
             for _ in range(3):
                 server.reload()
-                time.sleep(1)
+                time.sleep(1)   # for the new workers' statistics
         finally:
             going = False
             thread.join()
 
         self.assertEqual(set(seen), {200}, seen)
 
-        os.kill(server.worker_pids()[0], signal.SIGKILL)
-        wait_for(lambda: len(server.worker_pids()) == 2, what='a new worker')
+        killed = server.worker_pids()[0]
+        server.kill_worker(killed)
+        wait_for(lambda: len(new := server.worker_pids()) == 2
+                 and killed not in new, what='a new worker')
         for _ in range(100):
             self.assertTrue(self.healthy(server))
-        self.forget_crashes(server)
 
     def test_health_of_brokers_that_come_later(self):
         self.broker.command('down -1')
         server = self.serve()
-        time.sleep(2.5)
+        wait_for(lambda: '"code"' in server.get('/health').body.decode(),
+                 what='the brokers are known to be down')
         self.assertEqual(server.get('/health').status, 503)
         self.broker.command('up -1')
         wait_for(lambda: self.healthy(server), 10, 'it is up')
