@@ -636,11 +636,11 @@ class Cluster(kafkatest.TestCase):
         server = self.nginx(kafkatest.producer(kafka.bootstrap))
         load = kafkatest.Load(server, 'survivor')
 
-        time.sleep(1)
+        load.wait_for_more(500)
         kafka.util('kill', '2')
-        time.sleep(4)
+        load.wait_for_more(500)     # by the leaders that are left
         kafka.util('restart', '2')
-        time.sleep(1)
+        load.wait_for_more(500)
         load.stop()
 
         # each acknowledged message is there, none is there twice

@@ -45,7 +45,7 @@ class Overdue(kafkatest.TestCase):
             waiting = []
             for body in bodies:
                 waiting.append(Waiting(server, f'/produce/{topic}', body))
-                time.sleep(seconds / len(bodies))
+                time.sleep(seconds / len(bodies))   # a part of the pause
         finally:
             self.kafka.util('resume', '1')
 
@@ -55,7 +55,9 @@ class Overdue(kafkatest.TestCase):
         """What is in Kafka is what was answered; by value."""
 
         self.assertEqual(server.get(f'/produce/{topic}/after').status, 200)
-        time.sleep(1)           # what else librdkafka might send again
+        # what else librdkafka might send again; none of it would be counted
+
+        time.sleep(1)
         records = kafkatest.read_topic(self.kafka.bootstrap, topic)
         count = collections.Counter(r.value.decode() for r in records)
         self.assertEqual([v for v, n in count.items() if n > 1], [])
@@ -121,7 +123,7 @@ class Refused(kafkatest.TestCase):
 
         broker.command('rtt 2 8000')
         hanging = Waiting(server, '/produce/refused', body(1))
-        time.sleep(0.3)
+        server.wait_for_requests(1)
         broker.command('fail 0 TOPIC_EXCEPTION 1')
         self.assertEqual(
             server.post('/produce/refused', body(0)).status, 400)
@@ -139,9 +141,9 @@ class Refused(kafkatest.TestCase):
         server = self.nginx(kafkatest.producer(broker.bootstrap))
         load = kafkatest.Load(server, 'refused', clients=4)
         for _ in range(5):
-            time.sleep(0.2)
+            load.wait_for_more(200)
             broker.command('fail 0 TOPIC_EXCEPTION 1')
-        time.sleep(0.5)
+        load.wait_for_more(200)
         load.stop()
         self.assertEqual(set(load.answers), {200, 400})
         self.assertEqual(server.log().count(REPLACED), 0)
