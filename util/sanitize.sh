@@ -5,8 +5,9 @@
 #   util/sanitize.sh [KIND...]        these kinds, or all
 #   util/sanitize.sh --build KIND     only builds; prints the nginx to start
 #
-#   addresses   t/*.t, t/e2e/faults.py and t/e2e/metrics.py under
-#               AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
+#   addresses   t/*.t, t/e2e/metrics.py and those of t/e2e/faults_*.py that start
+#               nginx under AddressSanitizer, LeakSanitizer and
+#               UndefinedBehaviorSanitizer
 #   threads     some of t/*.t and a load (t/lib/load.py) under ThreadSanitizer
 #   memcheck    some of t/*.t under valgrind's memcheck
 #
@@ -183,7 +184,9 @@ run() { # kind
     fi
 
     case $kind in
-        addresses) files=(t/*.t t/e2e/{faults,metrics}.py) ;;
+        addresses)
+            files=(t/*.t t/e2e/metrics.py t/e2e/faults_{brokers,clients}.py
+                   t/e2e/faults_{hostile,kafka,memory,processes}.py) ;;
         threads)   files+=(t/errors.t t/lib/load.py) ;;
         memcheck)  export TEST_NGINX_TIMEOUT=60 ;;
     esac

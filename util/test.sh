@@ -216,7 +216,8 @@ choose() { # file
 # Half a minute for the document, a minute for the clients, minutes of faults,
 # brokers and reloads each; a browser, which is large.
 long=(t/e2e/openapi.py t/e2e/clients.py t/e2e/browser.py t/e2e/demo.py
-      t/e2e/certificates.py t/e2e/life.py t/e2e/outcome.py t/e2e/faults.py
+      t/e2e/certificates.py t/e2e/life.py t/e2e/outcome.py
+      t/e2e/faults_{brokers,clients,hostile,kafka,memory,processes}.py
       t/e2e/loss.py t/e2e/soak.py)
 
 quick=
@@ -283,7 +284,7 @@ if [ ${#scripts[@]} -gt 0 ]; then
     # The network inside a cage leads nowhere.
     if util/kafka fetch && t/e2e/fetch-client.sh >/dev/null &&
         case " ${scripts[*]} " in
-            *faults.py*) env -u KAFKA_LIB KAFKA_VERSION=3.9.1 util/kafka fetch ;;
+            *faults_kafka.py*) env -u KAFKA_LIB KAFKA_VERSION=3.9.1 util/kafka fetch ;;
         esac &&
         case " ${scripts[*]} " in
             *openapi.py*) t/e2e/fetch-schemathesis.sh >/dev/null ;;

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""docs/faults.md names tests that there are, and all those of faults.py; and
-they look at what it says.
+"""docs/faults.md names tests that there are, and all those of faults_*.py;
+and they look at what it says.
 """
 
 import ast
@@ -275,9 +275,16 @@ class FaultsDoc(unittest.TestCase):
             self.assertNotEqual(unproven(good.replace(old, new)), [], new)
 
     def test_each_test_of_faults_is_named(self):
-        named = {name for file, name in NAME.findall(read('docs/faults.md'))
-                 if file == 'faults.py'}
-        self.assertEqual(named, tests_of('faults.py'))
+        files = [file for file in os.listdir(os.path.join(ROOT, 't/e2e'))
+                 if re.fullmatch(r'faults_\w+\.py', file)
+                 and file != os.path.basename(__file__)]
+        self.assertGreater(len(files), 1)
+
+        names = NAME.findall(read('docs/faults.md'))
+        for file in files:
+            with self.subTest(file=file):
+                self.assertEqual({name for found, name in names
+                                  if found == file}, tests_of(file))
 
     def test_wrong_names_are_found(self):
         good = '| a | b | `life.py: test_quit`, `errors.t: no broker` |'
