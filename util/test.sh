@@ -9,13 +9,14 @@
 #                              fuzzers and the long tests
 #   util/test.sh FILE...       only these files of t/ or t/e2e/, built with gcc
 #
-# What fails soon comes first.  One part runs after another: what fuzzes beside
-# a test takes its time, and a test of deadlines fails.
+# What fails soon comes first.  Files run side by side: they wait more than they
+# compute.  One part runs after another: what fuzzes beside a test takes its
+# time, and a test of deadlines fails.
 #
 # What each file printed is in build/test-logs.
 #
 # Environment:
-#   JOBS                how many files of t/ run at once (2)
+#   JOBS                how many files of t/ and t/e2e/ run at once (2)
 #   TEST_LIMIT          seconds for one file (600)
 #   TEST_LOGS           another folder for what they print
 #   TEST_NGINX_BINARY   /usr/sbin/nginx
@@ -213,12 +214,11 @@ choose() { # file
     esac
 }
 
-# Half a minute for the document, a minute for the clients, minutes of faults,
-# brokers and reloads each; a browser, which is large.
-long=(t/e2e/openapi.py t/e2e/clients.py t/e2e/browser.py t/e2e/demo.py
-      t/e2e/certificates.py t/e2e/life.py t/e2e/outcome.py
-      t/e2e/faults_{brokers,clients,hostile,kafka,memory,processes}.py
-      t/e2e/loss.py t/e2e/soak.py)
+# Minutes to seconds, and a browser, which is large.  The longest come first, or
+# one would run alone at the end.
+long=(t/e2e/{life,clients,openapi,faults_kafka,outcome,loss,browser,soak}.py
+      t/e2e/{faults_brokers,certificates,demo,faults_memory}.py
+      t/e2e/faults_{clients,processes,hostile}.py)
 
 quick=
 case ${1:-} in
@@ -277,12 +277,9 @@ export KAFKA_UTIL=$root/util/kafka
 jobs=${JOBS:-2}
 find_cage
 
-if [ ${#files[@]} -gt 0 ]; then
-    run "$jobs" "${files[@]}"
-fi
+# The network inside a cage leads nowhere: what is fetched is fetched before.
 if [ ${#scripts[@]} -gt 0 ]; then
-    # The network inside a cage leads nowhere.
-    if util/kafka fetch && t/e2e/fetch-client.sh >/dev/null &&
+    if ! { util/kafka fetch && t/e2e/fetch-client.sh >/dev/null &&
         case " ${scripts[*]} " in
             *faults_kafka.py*) env -u KAFKA_LIB KAFKA_VERSION=3.9.1 util/kafka fetch ;;
         esac &&
@@ -291,14 +288,13 @@ if [ ${#scripts[@]} -gt 0 ]; then
         esac &&
         case " ${scripts[*]} " in
             *recipes.py*) t/e2e/fetch-prometheus.sh >/dev/null ;;
-        esac
+        esac; }
     then
-        # One at a time: several brokers at once would be slow to answer.
-        run 1 "${scripts[@]}"
-    else
+        scripts=()
         failed=$((failed + 1))
     fi
 fi
+run "$jobs" "${files[@]}" "${scripts[@]}"
 if [ $# -eq 0 ] && [ -z "$quick" ]; then
     part util/package.sh --test
     part util/static.sh
