@@ -109,14 +109,18 @@ class Processes(MockCase):
             http=f'\nproxy_cache_path {self.folder()} keys_zone=z:1m;')
         self.warm(server)
 
-        names = {}
-        for pid in children(server.process.pid):
-            names[kafkatest.title(pid)] = threads(pid)
+        # the last one is started after the worker, which may serve by then
 
-        self.assertEqual(set(names), {'nginx: worker process',
-                                      'nginx: cache manager process',
-                                      'nginx: cache loader process'})
-        for title, found in names.items():
+        def titles():
+            return {kafkatest.title(pid): pid
+                    for pid in children(server.process.pid)}
+
+        wait_for(lambda: set(titles()) == {'nginx: worker process',
+                                           'nginx: cache manager process',
+                                           'nginx: cache loader process'},
+                 what='all processes are there')
+        for title, pid in titles().items():
+            found = threads(pid)
             self.assertEqual(any(name.startswith('rdk:') for name in found),
                              title == 'nginx: worker process', found)
 
