@@ -72,11 +72,18 @@ fuzzer=(clang -g -O1 -fsanitize=fuzzer,address,undefined
         -DNGX_DEBUG_PALLOC=1)
 
 compile() {
-    util/build.sh --no-install &&
+    local json status=0
+    util/build.sh --no-install || return
+
+    # the two take the same time, side by side
     "${fuzzer[@]}" "${headers[@]}" -o "$build/json" \
-        t/fuzz/json.c "${nginx[@]}" "${module[@]}" -lyajl &&
+        t/fuzz/json.c "${nginx[@]}" "${module[@]}" -lyajl &
+    json=$!
     "${fuzzer[@]}" "${headers[@]}" -o "$build/uri" \
-        t/fuzz/uri.c "${nginx[@]}" "${module[@]}" "${uri[@]}" -lyajl &&
+        t/fuzz/uri.c "${nginx[@]}" "${module[@]}" "${uri[@]}" -lyajl || status=1
+    wait "$json" || status=1
+    [ "$status" -eq 0 ] || return
+
     gcc -g -O2 -DNGX_KAFKA_FUZZ_PRINT=1 "${headers[@]}" -o "$build/print" \
         t/fuzz/json.c "${nginx[@]}" "${module[@]}" -lyajl
 }
