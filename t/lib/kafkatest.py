@@ -446,8 +446,12 @@ class Load:
         """Until so many more have been acknowledged."""
 
         goal = len(self.acknowledged) + count
-        wait_for(lambda: len(self.acknowledged) >= goal, 20,
-                 f'{count} more are acknowledged')
+        try:
+            wait_for(lambda: len(self.acknowledged) >= goal, 20,
+                     f'{count} more are acknowledged')
+        except TimeoutError:
+            self.stop()         # or its threads would never end
+            raise
 
     def stop(self):
         self.going = False
