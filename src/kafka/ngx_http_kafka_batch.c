@@ -6,7 +6,7 @@
 
 #include <ngx_http_kafka_batch.h>
 #include <ngx_http_kafka_held.h>
-#include <ngx_http_kafka_memory.h>
+#include <ngx_http_kafka_pool_cache.h>
 #include <ngx_http_kafka_topic_name.h>
 
 
@@ -32,7 +32,7 @@ ngx_http_kafka_batch_create(ngx_log_t *log)
     ngx_pool_t              *pool;
     ngx_http_kafka_batch_t  *batch;
 
-    pool = ngx_http_kafka_memory_create_pool(log);
+    pool = ngx_http_kafka_pool_cache_get(log);
     if (pool == NULL) {
         return NULL;
     }
@@ -47,7 +47,7 @@ ngx_http_kafka_batch_create(ngx_log_t *log)
     batch->last = &batch->records;
     batch->refs = 1;
 
-    ngx_http_kafka_batch_hold(batch, NGX_HTTP_KAFKA_MEMORY_POOL);
+    ngx_http_kafka_batch_hold(batch, NGX_HTTP_KAFKA_POOL_CACHE_BLOCK);
 
     return batch;
 }
@@ -243,7 +243,7 @@ ngx_http_kafka_batch_release(ngx_http_kafka_batch_t *batch)
             return;
         }
 
-        ngx_http_kafka_memory_free_pool(batch->pool);
+        ngx_http_kafka_pool_cache_put(batch->pool);
     }
 }
 
