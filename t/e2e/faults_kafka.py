@@ -336,6 +336,8 @@ class Cluster(RealCase):
                     acked.append(value)
                 elif result['persisted'] == 'no':
                     absent.add(value)
+            if answer.status == 503:
+                self.assertTrue(absent.intersection(values), answer)
             return answer.status
 
         def check(topic):
