@@ -130,15 +130,14 @@ class Room(MockCase):
 
         server = self.serve(http='kafka_max_memory 1m;')
         self.warm(server)
-        self.slow(1000)
+        self.slow(5000)
         body = json.dumps({'value': 'x' * 100000}).encode()
 
-        for i in range(8):
+        for i in range(6):
             with server.connect() as s:
                 s.sendall(b'POST /produce/t HTTP/1.1\r\nHost: a\r\n'
                           b'Content-Length: %d\r\n\r\n' % len(body) + body)
-                wait_for(lambda: server.status()['messages_pending'] == i + 1,
-                         what='its message is on its way')
+                server.wait_for_requests(i + 1)
 
         big = json.dumps({'value': 'x' * 400000})
         self.assertRefused(server.post('/produce/t', big), 503)
