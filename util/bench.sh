@@ -14,6 +14,7 @@
 #     memory      growth over many messages; peaks of large and of slow bodies
 #     fairness    who waits while another one sends large batches
 #     first       the first message of a worker, and of a topic
+#     keys        messages with keys: round trips, partitions; a Go service
 #     sweep       (only by name) properties against round trips, partitions and
 #                 connections; goes on where an earlier run was ended
 #

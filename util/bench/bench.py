@@ -13,15 +13,17 @@ import subprocess
 import sys
 import time
 
+import keys
 import parts
 import plot
 import report
 import rig
 import sweep
 
-USUAL = ['single', 'batch', 'replicas', 'peers', 'memory', 'fairness', 'first']
-PARTS = {**{name: getattr(parts, name) for name in USUAL},
-         'sweep': sweep.sweep}
+PARTS = {**{name: getattr(parts, name) for name in (
+    'single', 'batch', 'replicas', 'peers', 'memory', 'fairness', 'first')},
+         'keys': keys.keys, 'sweep': sweep.sweep}
+USUAL = [name for name in PARTS if name != 'sweep']
 
 # rounds, seconds of warm-up and of measuring for a sample, messages for the
 # part "memory"

@@ -248,6 +248,30 @@ def show_sweep(groups):
     table(rows)
 
 
+def show_keys(groups):
+    """req/s (p50 in ms) of each; the module's of the Go service's."""
+
+    cells = collections.defaultdict(lambda: collections.defaultdict(list))
+    whos = {}
+
+    for s in groups[None]:
+        whos[s['who']] = True
+        cells[s['rtt'], s['partitions'], s['keys']][s['who']].append(s)
+
+    rows = [('Keys, 64 connections: req/s (p50 ms)', *whos, 'module / Go')]
+
+    for (rtt, partitions, kind), cell in cells.items():
+        rates = {who: [rate(s) for s in cell[who]] for who in whos}
+
+        rows.append((
+            f'{rtt} ms, {partitions} partition{"s"[:partitions > 1]}, {kind}',
+            *(f'{statistics.median(rates[who]):,.0f} '
+              f'({number(middle(cell[who], "p50") / 1e3)})' for who in whos),
+            number(ratio(rates[MODULE[0]], rates[GO[0]]))))
+
+    table(rows)
+
+
 def parts_sum(samples, connections):
     """req/s against 1 / (1 / return 200 + 1 / librdkafka)."""
 
@@ -349,7 +373,8 @@ def show(results):
         show_loads(samples, part)
 
     for part, shows in (('memory', show_memory), ('fairness', show_fairness),
-                        ('first', show_first), ('sweep', show_sweep)):
+                        ('first', show_first), ('keys', show_keys),
+                        ('sweep', show_sweep)):
         groups = only(results, part)
         if groups:
             print()

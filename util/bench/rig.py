@@ -1,6 +1,7 @@
 """What the benchmark's parts share: servers, load, and their figures."""
 
 import collections
+import contextlib
 import json
 import os
 import random
@@ -35,9 +36,11 @@ message.max.bytes=33554432
 replica.fetch.max.bytes=33554432
 '''
 
-# messages of so many bytes, one or an array of `count` in a request
+# messages of so many bytes, one or an array of `count` in a request; one may
+# have a key, which is drawn as "uniform" or "zipf"
 
-Load = collections.namedtuple('Load', 'size count connections')
+Load = collections.namedtuple('Load', 'size count connections keys',
+                              defaults=('',))
 
 
 def defaults():
@@ -101,13 +104,22 @@ def wrk(url, load, seconds):
     process = subprocess.Popen(
         ['chrt', '--batch', '0',
          'wrk', '-t1', f'-c{load.connections}', '-d60', '--timeout', '30s',
-         '-s', os.path.join(HERE, 'post.lua'), url, '--', body_file(load)],
+         '-s', os.path.join(HERE, 'post.lua'), url, '--', body_file(load),
+         *filter(None, [load.keys])],
         stdout=subprocess.PIPE, text=True)
 
     try:
         time.sleep(seconds)
-        process.send_signal(2)
-        out = process.communicate(timeout=60)[0]
+
+        # it hears none as long as it makes its requests
+
+        for _ in range(60):
+            process.send_signal(2)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                out = process.communicate(timeout=1)[0]
+                break
+        else:
+            raise RuntimeError('wrk does not end')
     finally:
         if process.poll() is None:
             process.kill()
