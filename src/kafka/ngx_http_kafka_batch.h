@@ -55,9 +55,9 @@ struct ngx_http_kafka_batch_s {
     ngx_http_kafka_target_t        *targets;
     ngx_http_kafka_target_t        *target;    /* the newest */
 
-    ngx_http_kafka_record_t        *unsent;
+    ngx_http_kafka_record_t        *unsent;    /* first without a lane */
     ngx_uint_t                      unknown;   /* targets being looked up */
-    ngx_uint_t                      pending;   /* reports that will come */
+    ngx_uint_t                      pending;   /* others without outcome */
     ngx_uint_t                      acked;
 
     /* why nothing of the batch was sent */
@@ -68,11 +68,9 @@ struct ngx_http_kafka_batch_s {
     const char                     *connectivity; /* with brokers, at its end */
 
     ngx_queue_t                     link;      /* of all of the producer's */
-    ngx_queue_t                     queue;     /* to be handed over */
+    ngx_queue_t                     queue;     /* to go to lanes */
     ngx_event_t                     deadline;
     ngx_msec_t                      start;
-    ngx_msec_t                      submitted_at; /* its first record */
-    uint64_t                        clock;     /* then, microseconds */
 
     void                           *producer;
 

@@ -112,6 +112,7 @@ ngx_http_kafka_clients_made(ngx_http_kafka_clients_t *clients, rd_kafka_t *rk,
     }
 
     clients->rk = rk;
+    clients->generation++;
     clients->failed = 0;
     clients->failures = 0;
     clients->opened = ngx_current_msec;

@@ -56,6 +56,7 @@ typedef struct {
     rd_kafka_conf_t             *aux_conf;   /* for clients beside rk */
     rd_kafka_conf_t             *isolated_conf;
 
+    ngx_uint_t                   generation; /* of rk, from 1 */
     ngx_msec_t                   opened;     /* when the last rk was made */
     ngx_msec_t                   failed;     /* when it could not be, or 0 */
     ngx_uint_t                   failures;   /* of attempts, in a row */

@@ -41,6 +41,7 @@ typedef struct {
 } ngx_http_kafka_conf_default_t;
 
 
+
 static rd_kafka_conf_t *ngx_http_kafka_conf_properties(ngx_conf_t *cf);
 static void ngx_http_kafka_conf_cleanup(void *data);
 static char *ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy,
@@ -68,6 +69,8 @@ static void ngx_http_kafka_conf_values(ngx_http_kafka_conf_t *conf,
     ngx_http_kafka_conf_ctx_t *ctx);
 static char *ngx_http_kafka_conf_try(ngx_conf_t *cf,
     ngx_http_kafka_conf_t *conf, ngx_http_kafka_conf_ctx_t *ctx);
+static void ngx_http_kafka_conf_partitioner(ngx_http_kafka_conf_t *conf,
+    rd_kafka_conf_t *properties);
 static ngx_uint_t ngx_http_kafka_conf_true(rd_kafka_conf_t *conf,
     const char *name);
 
@@ -80,7 +83,7 @@ static ngx_http_kafka_conf_default_t  ngx_http_kafka_conf_defaults[] = {
     { "topic.metadata.propagation.max.ms", "2000" },
     { "message.timeout.ms", "10000" },
     { "linger.ms", "0" },
-    { "max.in.flight.requests.per.connection", "2" },
+    { "max.in.flight.requests.per.connection", "5" },
     { "client.id", "nginx" },
 
     /* twice the linger otherwise: never, and each message has its own batch */
@@ -717,6 +720,8 @@ static void
 ngx_http_kafka_conf_values(ngx_http_kafka_conf_t *conf,
     ngx_http_kafka_conf_ctx_t *ctx)
 {
+    ngx_http_kafka_conf_partitioner(conf, ctx->conf);
+
     conf->retry_backoff = ngx_http_kafka_conf_backoff(ctx->conf);
 
     conf->statistics_interval = ngx_http_kafka_conf_number(ctx->conf,
@@ -734,6 +739,27 @@ ngx_http_kafka_conf_values(ngx_http_kafka_conf_t *conf,
         (void) rd_kafka_conf_set_ssl_cert_verify_cb(ctx->conf,
                                                 ngx_http_kafka_client_verify);
     }
+}
+
+
+static void
+ngx_http_kafka_conf_partitioner(ngx_http_kafka_conf_t *conf,
+    rd_kafka_conf_t *properties)
+{
+    char    value[64];
+    size_t  size;
+
+    size = sizeof(value);
+
+    if (rd_kafka_conf_get(properties, "partitioner", value, &size)
+        != RD_KAFKA_CONF_OK)
+    {
+        value[0] = '\0';
+    }
+
+    conf->partitioner = ngx_http_kafka_partitioner(value);
+    conf->sticky = ngx_max(ngx_http_kafka_conf_number(properties,
+                                          "sticky.partitioning.linger.ms"), 0);
 }
 
 

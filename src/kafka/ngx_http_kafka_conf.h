@@ -11,6 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_thread_pool.h>
+#include <ngx_http_kafka_partitioner.h>
 #include <librdkafka/rdkafka.h>
 
 
@@ -33,6 +34,10 @@ typedef struct {
     ngx_msec_t           retry_backoff;  /* milliseconds, the shortest */
     ngx_msec_t           statistics_interval;  /* milliseconds, 0: none */
     size_t               message_max;    /* message.max.bytes */
+
+    const ngx_http_kafka_partitioner_t
+                        *partitioner;
+    ngx_msec_t           sticky;         /* sticky.partitioning.linger.ms */
 
     ngx_uint_t           line;           /* where it is first named */
     u_char              *file;

@@ -44,7 +44,10 @@ ngx_http_kafka_delivery_report(void *data, const rd_kafka_message_t *msg,
     persisted = ngx_http_kafka_outcome_persisted(rk, msg, conf->retry_backoff,
                                                  conf->idempotent);
 
-    ngx_http_kafka_dispatch_reported(dispatch, record);
+    record->lane->timed_out = (msg->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
+
+    ngx_http_kafka_dispatch_reported(dispatch, record,
+                                     producer->metrics.clock);
     ngx_http_kafka_metrics_reported(&producer->metrics);
 
     ngx_http_kafka_replace_reported(&producer->replace, msg,
@@ -61,7 +64,7 @@ ngx_http_kafka_delivery_report(void *data, const rd_kafka_message_t *msg,
         }
     }
 
-    if (producer->retry.first) {
+    if (ngx_http_kafka_retry_first(&producer->retry)) {
         ngx_http_kafka_submit_retries(producer);
     }
 }
@@ -85,6 +88,7 @@ ngx_http_kafka_delivery_retry(ngx_http_kafka_producer_t *producer,
     if (ngx_http_kafka_retry_isolate(&producer->retry, msg, persisted)
         == NGX_OK)
     {
+        ngx_http_kafka_metrics_returned(&producer->metrics);
         return NGX_OK;
     }
 
@@ -99,7 +103,8 @@ ngx_http_kafka_delivery_retry(ngx_http_kafka_producer_t *producer,
         return NGX_DECLINED;
     }
 
-    ngx_http_kafka_retry_add(&producer->retry, record);
+    ngx_http_kafka_dispatch_return(&producer->dispatch, record);
+    ngx_http_kafka_metrics_returned(&producer->metrics);
 
     return NGX_OK;
 }
@@ -141,7 +146,10 @@ ngx_http_kafka_delivery_acked(ngx_http_kafka_producer_t *producer,
     record->batch->acked++;
     topic = record->target->topic;
 
-    ngx_http_kafka_metrics_acked(&producer->metrics, record->batch->clock,
+    ngx_http_kafka_lane_acked(record->lane, producer->clients.generation,
+                              record->offset, record->timestamp);
+
+    ngx_http_kafka_metrics_acked(&producer->metrics, record->lane->clock,
                                  record->key.len + record->value.len,
                                  &topic->slot, &topic->sn.str);
 

@@ -7,10 +7,15 @@
 #include <ngx_http_kafka_dispatch.h>
 
 
-/* milliseconds, the longest that batches gather; and how many records that are
-   on their way are too few to wait for */
+/* milliseconds after a group in which another one is expected, at most; and how
+   many records on their way are few */
 #define NGX_HTTP_KAFKA_DISPATCH_GATHER       100
 #define NGX_HTTP_KAFKA_DISPATCH_FEW          16
+
+/* microseconds from a near broker and back; and milliseconds in which one
+   acknowledgement was that fast, at least */
+#define NGX_HTTP_KAFKA_DISPATCH_NEAR         700
+#define NGX_HTTP_KAFKA_DISPATCH_PERIOD       5000
 
 /* for batches that may come: milliseconds, and turns that bring none, before
    and after as many have come as last time */
@@ -21,6 +26,8 @@
 
 static void ngx_http_kafka_dispatch_event(ngx_event_t *ev,
     ngx_event_handler_pt handler, void *data);
+static ngx_uint_t ngx_http_kafka_dispatch_near(
+    ngx_http_kafka_dispatch_t *dispatch);
 static ngx_uint_t ngx_http_kafka_dispatch_spin(
     ngx_http_kafka_dispatch_t *dispatch);
 
@@ -29,10 +36,14 @@ void
 ngx_http_kafka_dispatch_init(ngx_http_kafka_dispatch_t *dispatch,
     ngx_event_handler_pt handler, void *data)
 {
-    ngx_queue_init(&dispatch->unsent);
+    ngx_queue_init(&dispatch->batches);
+    ngx_queue_init(&dispatch->ready);
 
     ngx_http_kafka_dispatch_event(&dispatch->submit, handler, data);
     ngx_http_kafka_dispatch_event(&dispatch->gather, handler, data);
+
+    dispatch->shortest = (uint64_t) -1;
+    dispatch->rtt_min = (uint64_t) -1;
 }
 
 
@@ -51,9 +62,8 @@ void
 ngx_http_kafka_dispatch_add(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_batch_t *batch)
 {
-    ngx_queue_insert_tail(&dispatch->unsent, &batch->queue);
+    ngx_queue_insert_tail(&dispatch->batches, &batch->queue);
     batch->queued = 1;
-    dispatch->nunsent++;
 
     ngx_http_kafka_dispatch_post(dispatch);
 }
@@ -65,28 +75,83 @@ ngx_http_kafka_dispatch_remove(ngx_http_kafka_dispatch_t *dispatch,
 {
     ngx_queue_remove(&batch->queue);
     batch->queued = 0;
-    dispatch->nunsent--;
 }
 
 
 ngx_http_kafka_batch_t *
 ngx_http_kafka_dispatch_first(ngx_http_kafka_dispatch_t *dispatch)
 {
-    if (ngx_queue_empty(&dispatch->unsent)) {
+    if (ngx_queue_empty(&dispatch->batches)) {
         return NULL;
     }
 
-    return ngx_queue_data(ngx_queue_head(&dispatch->unsent),
+    return ngx_queue_data(ngx_queue_head(&dispatch->batches),
                           ngx_http_kafka_batch_t, queue);
 }
 
 
+void
+ngx_http_kafka_dispatch_wait(ngx_http_kafka_dispatch_t *dispatch,
+    ngx_http_kafka_lane_t *lane, ngx_http_kafka_record_t *record)
+{
+    ngx_http_kafka_lane_add(lane, record);
+    ngx_http_kafka_dispatch_ready(dispatch, lane);
+    dispatch->waiting++;
+}
+
+
+void
+ngx_http_kafka_dispatch_return(ngx_http_kafka_dispatch_t *dispatch,
+    ngx_http_kafka_record_t *record)
+{
+    ngx_http_kafka_lane_return(record->lane, record);
+    ngx_http_kafka_dispatch_ready(dispatch, record->lane);
+    dispatch->waiting++;
+}
+
+
+void
+ngx_http_kafka_dispatch_drop(ngx_http_kafka_dispatch_t *dispatch,
+    ngx_http_kafka_record_t *record)
+{
+    ngx_http_kafka_lane_remove(record);
+    dispatch->waiting--;
+
+    if (ngx_http_kafka_lane_empty(record->lane)) {
+        ngx_http_kafka_dispatch_lane_done(dispatch, record->lane);
+    }
+}
+
+
+ngx_http_kafka_lane_t *
+ngx_http_kafka_dispatch_lane(ngx_http_kafka_dispatch_t *dispatch)
+{
+    if (ngx_queue_empty(&dispatch->ready)) {
+        return NULL;
+    }
+
+    return ngx_queue_data(ngx_queue_head(&dispatch->ready),
+                          ngx_http_kafka_lane_t, ready);
+}
+
+
+void
+ngx_http_kafka_dispatch_lane_done(ngx_http_kafka_dispatch_t *dispatch,
+    ngx_http_kafka_lane_t *lane)
+{
+    if (lane->queued) {
+        ngx_queue_remove(&lane->ready);
+        lane->queued = 0;
+    }
+}
+
+
 /*
- * While records are on their way the next ones gather here, till most of those
- * are acknowledged, or for about twice as long as acknowledgements take: one
- * slow partition must not keep others waiting.  librdkafka would keep them
- * back, too, once a partition has 5 messages in flight, but its thread spins
- * meanwhile; and fuller batches are less work for it and for brokers.
+ * Where brokers answer at once, the work of a request, for librdkafka and for
+ * them, limits how much goes through: lanes that are ready wait for others, and
+ * for fuller groups, till most of what is on its way is acknowledged, or for
+ * about twice as long as that takes.  Where brokers are far away, the number of
+ * requests on their way is the limit, and each is sent as soon as it can be.
  */
 
 ngx_uint_t
@@ -109,11 +174,29 @@ ngx_http_kafka_dispatch_gather(ngx_http_kafka_dispatch_t *dispatch)
         return ngx_http_kafka_dispatch_spin(dispatch);
     }
 
+    if (!ngx_http_kafka_dispatch_near(dispatch)) {
+        return 0;
+    }
+
     if (!dispatch->gather.timer_set) {
         ngx_add_timer(&dispatch->gather, longest - since);
     }
 
     return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_kafka_dispatch_near(ngx_http_kafka_dispatch_t *dispatch)
+{
+    if (ngx_current_msec - dispatch->period >= NGX_HTTP_KAFKA_DISPATCH_PERIOD) {
+        dispatch->rtt_min = dispatch->shortest;
+        dispatch->shortest = (uint64_t) -1;
+        dispatch->period = ngx_current_msec;
+    }
+
+    return ngx_min(dispatch->rtt_min, dispatch->shortest)
+           < NGX_HTTP_KAFKA_DISPATCH_NEAR;
 }
 
 
@@ -139,12 +222,12 @@ ngx_http_kafka_dispatch_spin(ngx_http_kafka_dispatch_t *dispatch)
         return 0;
     }
 
-    idle = (dispatch->nunsent < dispatch->group)
+    idle = (dispatch->waiting < dispatch->group)
            ? NGX_HTTP_KAFKA_DISPATCH_SPIN_IDLE
            : NGX_HTTP_KAFKA_DISPATCH_SPIN_ENOUGH;
 
-    if (dispatch->nunsent > dispatch->spin_most) {
-        dispatch->spin_most = dispatch->nunsent;
+    if (dispatch->waiting > dispatch->spin_most) {
+        dispatch->spin_most = dispatch->waiting;
         dispatch->spin_idle = 0;
 
     } else if (dispatch->spin_idle++ >= idle) {
@@ -165,7 +248,7 @@ ngx_http_kafka_dispatch_begin(ngx_http_kafka_dispatch_t *dispatch)
     }
 
     dispatch->submitting = 1;
-    dispatch->group = dispatch->nunsent;
+    dispatch->group = dispatch->waiting;
     dispatch->spin_most = 0;
     dispatch->spin_idle = 0;
 

@@ -12,31 +12,40 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include <ngx_http_kafka_batch.h>
+#include <ngx_http_kafka_lane.h>
 
 
 /*
- * When batches are handed over to the client: those that come while records
- * are on their way gather, and go together.  Event loop.
+ * When records are handed over to the client.  Those of each batch go to the
+ * lanes of their partitions, a bounded number in a turn of the event loop; a
+ * lane is ready as it has records and none of it is on its way.  Event loop.
  */
 
 
 typedef struct {
-    ngx_queue_t                  unsent;     /* batches to hand over */
-    ngx_uint_t                   nunsent;
+    ngx_queue_t                  batches;    /* with records without a lane */
+    ngx_queue_t                  ready;      /* lanes */
+    ngx_uint_t                   waiting;    /* records in all lanes */
 
     ngx_uint_t                   pending;    /* records without a report */
     ngx_uint_t                   isolated;   /* of these, with that client */
 
-    /* the last group, which was handed over in a turn or in several */
-    ngx_uint_t                   group;      /* batches */
+    /* what was handed over last, in a turn or in several */
+    ngx_uint_t                   group;      /* records */
     ngx_msec_t                   submitted_at;
     ngx_msec_t                   rtt;        /* until its first report */
+
+    /* the shortest time from a lane's hand-over to its last report, in
+       microseconds: in this period, and in this one or the one before */
+    uint64_t                     shortest;
+    uint64_t                     rtt_min;
+    ngx_msec_t                   period;     /* when it began */
     unsigned                     submitting:1;  /* it is not all over yet */
     unsigned                     rtt_armed:1;   /* no report came since */
 
     /* turns of the event loop in which more batches may come */
     ngx_msec_t                   spin_since;
-    ngx_uint_t                   spin_most;  /* batches seen */
+    ngx_uint_t                   spin_most;  /* records seen */
     ngx_uint_t                   spin_idle;  /* turns without a new one */
 
     ngx_event_t                  submit;     /* posted: hands over */
@@ -48,11 +57,11 @@ typedef struct {
 void ngx_http_kafka_dispatch_init(ngx_http_kafka_dispatch_t *dispatch,
     ngx_event_handler_pt handler, void *data);
 
-/* the batch is to be handed over, after all others */
+/* the batch's records are to go to lanes, after all others' */
 void ngx_http_kafka_dispatch_add(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_batch_t *batch);
 
-/* it is handed over, or will not be */
+/* they have, or will not */
 void ngx_http_kafka_dispatch_remove(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_batch_t *batch);
 
@@ -60,11 +69,29 @@ void ngx_http_kafka_dispatch_remove(ngx_http_kafka_dispatch_t *dispatch,
 ngx_http_kafka_batch_t *ngx_http_kafka_dispatch_first(
     ngx_http_kafka_dispatch_t *dispatch);
 
+/* the record waits in this lane, after all others; or before them, again */
+void ngx_http_kafka_dispatch_wait(ngx_http_kafka_dispatch_t *dispatch,
+    ngx_http_kafka_lane_t *lane, ngx_http_kafka_record_t *record);
+void ngx_http_kafka_dispatch_return(ngx_http_kafka_dispatch_t *dispatch,
+    ngx_http_kafka_record_t *record);
+
+/* a record that waits has its outcome */
+void ngx_http_kafka_dispatch_drop(ngx_http_kafka_dispatch_t *dispatch,
+    ngx_http_kafka_record_t *record);
+
+/* the next lane that is ready, or NULL */
+ngx_http_kafka_lane_t *ngx_http_kafka_dispatch_lane(
+    ngx_http_kafka_dispatch_t *dispatch);
+
+/* its group is handed over */
+void ngx_http_kafka_dispatch_lane_done(ngx_http_kafka_dispatch_t *dispatch,
+    ngx_http_kafka_lane_t *lane);
+
 /* 1: more are to gather first, and the handler will be called again */
 ngx_uint_t ngx_http_kafka_dispatch_gather(
     ngx_http_kafka_dispatch_t *dispatch);
 
-/* all that wait are the group that is handed over, until it is done */
+/* lanes are handed over, until all that were ready are done */
 void ngx_http_kafka_dispatch_begin(ngx_http_kafka_dispatch_t *dispatch);
 void ngx_http_kafka_dispatch_done(ngx_http_kafka_dispatch_t *dispatch);
 
@@ -88,25 +115,66 @@ ngx_http_kafka_dispatch_post_next(ngx_http_kafka_dispatch_t *dispatch)
 }
 
 
-/* a record is with a client */
+static ngx_inline void
+ngx_http_kafka_dispatch_ready(ngx_http_kafka_dispatch_t *dispatch,
+    ngx_http_kafka_lane_t *lane)
+{
+    if ((lane->pending == 0 || lane->open) && !lane->queued) {
+        ngx_queue_insert_tail(&dispatch->ready, &lane->ready);
+        lane->queued = 1;
+    }
+}
+
+
+/* a record that waited in its lane is with the client */
 
 static ngx_inline void
 ngx_http_kafka_dispatch_sent(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_record_t *record)
 {
+    ngx_http_kafka_lane_remove(record);
+    record->lane->pending++;
+
+    dispatch->waiting--;
     dispatch->pending++;
-    dispatch->isolated += record->isolated;
 }
 
 
-/* it has its report */
+/* a record is with the isolated client */
+
+static ngx_inline void
+ngx_http_kafka_dispatch_sent_isolated(ngx_http_kafka_dispatch_t *dispatch)
+{
+    dispatch->pending++;
+    dispatch->isolated++;
+}
+
+
+/* a record has its report, at this time; its lane may be ready */
 
 static ngx_inline void
 ngx_http_kafka_dispatch_reported(ngx_http_kafka_dispatch_t *dispatch,
-    ngx_http_kafka_record_t *record)
+    ngx_http_kafka_record_t *record, uint64_t clock)
 {
+    ngx_http_kafka_lane_t  *lane;
+
     dispatch->pending--;
-    dispatch->isolated -= record->isolated;
+
+    if (record->isolated) {
+        dispatch->isolated--;
+        return;
+    }
+
+    lane = record->lane;
+    lane->pending--;
+
+    if (lane->pending == 0 && clock - lane->clock < dispatch->shortest) {
+        dispatch->shortest = clock - lane->clock;
+    }
+
+    if (!ngx_http_kafka_lane_empty(lane)) {
+        ngx_http_kafka_dispatch_ready(dispatch, lane);
+    }
 
     if (dispatch->rtt_armed) {
         dispatch->rtt_armed = 0;

@@ -14,7 +14,7 @@ static rd_kafka_headers_t *ngx_http_kafka_produce_headers(
 
 rd_kafka_resp_err_t
 ngx_http_kafka_produce(ngx_http_kafka_record_t *record, rd_kafka_t *rk,
-    rd_kafka_topic_t *rkt)
+    rd_kafka_topic_t *rkt, int32_t partition)
 {
     int64_t               timestamp;
     ngx_time_t           *now;
@@ -43,7 +43,7 @@ ngx_http_kafka_produce(ngx_http_kafka_record_t *record, rd_kafka_t *rk,
 
     err = rd_kafka_producev(rk,
                             RD_KAFKA_V_RKT(rkt),
-                            RD_KAFKA_V_PARTITION(record->partition),
+                            RD_KAFKA_V_PARTITION(partition),
                             RD_KAFKA_V_MSGFLAGS(0),
                             RD_KAFKA_V_VALUE(record->value.data,
                                              record->value.len),

@@ -14,12 +14,13 @@
 
 
 /*
- * Gives a record to a client, whose handle of the record's topic rkt is.  The
- * value stays ours: the record must live until its report has come, which has
- * it as its opaque.  No report comes after an error.  Event loop.
+ * Gives a record for this partition of its topic to a client, whose handle of
+ * the topic is rkt.  The value stays ours: the record must live until its
+ * report has come, which has it as its opaque.  No report comes after an error.
+ * Event loop.
  */
 rd_kafka_resp_err_t ngx_http_kafka_produce(ngx_http_kafka_record_t *record,
-    rd_kafka_t *rk, rd_kafka_topic_t *rkt);
+    rd_kafka_t *rk, rd_kafka_topic_t *rkt, int32_t partition);
 
 
 #endif /* _NGX_HTTP_KAFKA_PRODUCE_H_INCLUDED_ */

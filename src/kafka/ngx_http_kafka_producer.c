@@ -32,7 +32,7 @@ static void ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
 
 static void ngx_http_kafka_producer_reopen_handler(ngx_event_t *ev);
 static void ngx_http_kafka_producer_opened(void *data, ngx_int_t rc);
-static void ngx_http_kafka_producer_give_up_unsent(
+static void ngx_http_kafka_producer_fail_unsent(
     ngx_http_kafka_producer_t *producer, rd_kafka_resp_err_t err);
 static void ngx_http_kafka_producer_isolated(void *data, ngx_int_t rc);
 static void ngx_http_kafka_producer_submit_handler(ngx_event_t *ev);
@@ -331,7 +331,7 @@ ngx_http_kafka_producer_opened(void *data, ngx_int_t rc)
     }
 
     if (producer->clients.failures > 1) {
-        ngx_http_kafka_producer_give_up_unsent(producer,
+        ngx_http_kafka_producer_fail_unsent(producer,
                                          RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE);
     }
 
@@ -345,15 +345,22 @@ ngx_http_kafka_producer_opened(void *data, ngx_int_t rc)
 
 
 static void
-ngx_http_kafka_producer_give_up_unsent(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_producer_fail_unsent(ngx_http_kafka_producer_t *producer,
     rd_kafka_resp_err_t err)
 {
+    ngx_queue_t             *q, *next;
     ngx_http_kafka_batch_t  *batch;
 
-    while ((batch = ngx_http_kafka_dispatch_first(&producer->dispatch))
-           != NULL)
+    for (q = ngx_queue_head(&producer->batches);
+         q != ngx_queue_sentinel(&producer->batches);
+         q = next)
     {
-        ngx_http_kafka_settle_give_up(batch, err);
+        next = ngx_queue_next(q);
+        batch = ngx_queue_data(q, ngx_http_kafka_batch_t, link);
+
+        if (!batch->unknown) {
+            (void) ngx_http_kafka_settle_unsent(batch, err);
+        }
     }
 }
 
@@ -385,15 +392,8 @@ ngx_http_kafka_producer_submit_handler(ngx_event_t *ev)
         return;
     }
 
-    if (producer->retry.first) {
+    if (ngx_http_kafka_retry_first(&producer->retry)) {
         ngx_http_kafka_submit_retries(producer);
-    }
-
-    if (producer->dispatch.nunsent == 0
-        || (!producer->closing
-            && ngx_http_kafka_dispatch_gather(&producer->dispatch)))
-    {
-        return;
     }
 
     ngx_http_kafka_submit(producer);
@@ -437,6 +437,13 @@ ngx_http_kafka_producer_fatal_error(void *data)
 
     ngx_http_kafka_connectivity_fatal(&producer->connectivity, err, text);
     ngx_http_kafka_replace_start(&producer->replace, err);
+
+    if (ngx_http_kafka_replace_refused(&producer->replace)) {
+
+        /* the next client will hear the same */
+
+        ngx_http_kafka_producer_fail_unsent(producer, err);
+    }
 }
 
 
@@ -484,7 +491,9 @@ ngx_http_kafka_producer_served(void *data)
         }
     }
 
-    if (producer->retry.first || producer->dispatch.nunsent) {
+    if (ngx_http_kafka_retry_first(&producer->retry)
+        || ngx_http_kafka_dispatch_lane(&producer->dispatch))
+    {
         ngx_http_kafka_dispatch_post(&producer->dispatch);
     }
 }
@@ -620,11 +629,11 @@ ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
     dispatch = &producer->dispatch;
 
     while (!producer->replace.draining
-           && (dispatch->pending || dispatch->nunsent))
+           && (dispatch->pending
+               || dispatch->waiting
+               || ngx_http_kafka_dispatch_first(dispatch)))
     {
-        if (dispatch->nunsent) {
-            ngx_http_kafka_producer_submit_handler(&dispatch->submit);
-        }
+        ngx_http_kafka_producer_submit_handler(&dispatch->submit);
 
         ngx_http_kafka_producer_wait(producer, until);
 
@@ -670,12 +679,11 @@ ngx_http_kafka_producer_fail_retries(ngx_http_kafka_producer_t *producer)
 {
     ngx_http_kafka_record_t  *record;
 
-    while (producer->retry.first) {
-        record = ngx_http_kafka_retry_next(&producer->retry);
-
-        ngx_http_kafka_settle_failed(producer, record,
-                                     RD_KAFKA_RESP_ERR__DESTROY,
-                                     RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+    while ((record = ngx_http_kafka_retry_first(&producer->retry)) != NULL) {
+        ngx_queue_remove(&record->queue);
+        ngx_http_kafka_settle_dropped(producer, record,
+                                      RD_KAFKA_RESP_ERR__DESTROY);
+        ngx_http_kafka_settle_record(record->batch);
     }
 }
 

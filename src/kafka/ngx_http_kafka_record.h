@@ -21,6 +21,7 @@ typedef struct ngx_http_kafka_record_s  ngx_http_kafka_record_t;
 typedef struct ngx_http_kafka_header_s  ngx_http_kafka_header_t;
 typedef struct ngx_http_kafka_target_s  ngx_http_kafka_target_t;
 typedef struct ngx_http_kafka_topic_s   ngx_http_kafka_topic_t;
+typedef struct ngx_http_kafka_lane_s    ngx_http_kafka_lane_t;
 
 
 typedef enum {
@@ -40,9 +41,10 @@ struct ngx_http_kafka_header_s {
 
 struct ngx_http_kafka_record_s {
     ngx_http_kafka_record_t        *next;
-    ngx_http_kafka_record_t        *retry;     /* the next one, as it waits */
+    ngx_queue_t                     queue;     /* of its lane, as it waits */
     ngx_http_kafka_batch_t         *batch;
     ngx_http_kafka_target_t        *target;
+    ngx_http_kafka_lane_t          *lane;      /* NULL: not in one yet */
     ngx_http_kafka_header_t        *headers;
     ngx_str_t                       key;       /* data is NULL: null */
     ngx_str_t                       value;

@@ -7,6 +7,7 @@
 #include <ngx_http_kafka_replace.h>
 #include <ngx_http_kafka_batch.h>
 #include <ngx_http_kafka_client.h>
+#include <ngx_http_kafka_lane.h>
 
 
 /* milliseconds that two clocks, one of them a coarse one, may differ */
@@ -114,7 +115,7 @@ ngx_http_kafka_replace_seq_gap(ngx_http_kafka_replace_t *replace,
     if (replace->seq_gap.timer_set) {
 
         if (!record->isolated
-            && (ngx_msec_int_t) (record->batch->submitted_at
+            && (ngx_msec_int_t) (record->lane->submitted_at
                                  - replace->seq_gap_since)
                <= 0
             && --replace->seq_gap_left == 0)

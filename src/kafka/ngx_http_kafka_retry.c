@@ -11,19 +11,7 @@
 void
 ngx_http_kafka_retry_init(ngx_http_kafka_retry_t *retry)
 {
-    retry->first = NULL;
-    retry->last = &retry->first;
-}
-
-
-void
-ngx_http_kafka_retry_add(ngx_http_kafka_retry_t *retry,
-    ngx_http_kafka_record_t *record)
-{
-    record->retry = NULL;
-
-    *retry->last = record;
-    retry->last = &record->retry;
+    ngx_queue_init(&retry->records);
 }
 
 
@@ -48,23 +36,19 @@ ngx_http_kafka_retry_isolate(ngx_http_kafka_retry_t *retry,
     record->uncertain = (persisted != RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
     record->partition = msg->partition;
 
-    ngx_http_kafka_retry_add(retry, record);
+    ngx_queue_insert_tail(&retry->records, &record->queue);
 
     return NGX_OK;
 }
 
 
 ngx_http_kafka_record_t *
-ngx_http_kafka_retry_next(ngx_http_kafka_retry_t *retry)
+ngx_http_kafka_retry_first(ngx_http_kafka_retry_t *retry)
 {
-    ngx_http_kafka_record_t  *record;
-
-    record = retry->first;
-    retry->first = record->retry;
-
-    if (retry->first == NULL) {
-        retry->last = &retry->first;
+    if (ngx_queue_empty(&retry->records)) {
+        return NULL;
     }
 
-    return record;
+    return ngx_queue_data(ngx_queue_head(&retry->records),
+                          ngx_http_kafka_record_t, queue);
 }

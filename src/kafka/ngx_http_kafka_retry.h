@@ -14,23 +14,18 @@
 
 
 /*
- * Records that are produced once more before their callers hear of them: by
- * the isolated client, where Kafka refused all that librdkafka had sent along
- * with one of them; and by the next client, where theirs was replaced before it
- * sent them.  In their order.  Event loop.
+ * Records that the isolated client produces once more before their callers hear
+ * of them: Kafka refused all that librdkafka had sent along with one of them.
+ * In their order.  Event loop.
  */
 
 
 typedef struct {
-    ngx_http_kafka_record_t    *first;      /* or NULL */
-    ngx_http_kafka_record_t   **last;
+    ngx_queue_t                 records;
 } ngx_http_kafka_retry_t;
 
 
 void ngx_http_kafka_retry_init(ngx_http_kafka_retry_t *retry);
-
-void ngx_http_kafka_retry_add(ngx_http_kafka_retry_t *retry,
-    ngx_http_kafka_record_t *record);
 
 /*
  * Adds the record of a report, for the isolated client, if another record may
@@ -40,8 +35,8 @@ void ngx_http_kafka_retry_add(ngx_http_kafka_retry_t *retry,
 ngx_int_t ngx_http_kafka_retry_isolate(ngx_http_kafka_retry_t *retry,
     const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted);
 
-/* removes the first one, and returns it */
-ngx_http_kafka_record_t *ngx_http_kafka_retry_next(
+/* the first one, or NULL; ngx_queue_remove() takes its queue out */
+ngx_http_kafka_record_t *ngx_http_kafka_retry_first(
     ngx_http_kafka_retry_t *retry);
 
 

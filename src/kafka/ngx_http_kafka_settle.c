@@ -57,6 +57,16 @@ ngx_http_kafka_settle_dropped(ngx_http_kafka_producer_t *producer,
 }
 
 
+void
+ngx_http_kafka_settle_waiting(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err)
+{
+    ngx_http_kafka_dispatch_drop(&producer->dispatch, record);
+    ngx_http_kafka_settle_dropped(producer, record, err);
+    ngx_http_kafka_settle_record(record->batch);
+}
+
+
 /* the topic may be gone: the next request looks it up */
 
 static void
@@ -116,8 +126,8 @@ ngx_http_kafka_settle_answer(ngx_http_kafka_batch_t *batch)
 }
 
 
-void
-ngx_http_kafka_settle_give_up(ngx_http_kafka_batch_t *batch,
+ngx_int_t
+ngx_http_kafka_settle_unsent(ngx_http_kafka_batch_t *batch,
     rd_kafka_resp_err_t err)
 {
     ngx_http_kafka_record_t    *record;
@@ -125,6 +135,36 @@ ngx_http_kafka_settle_give_up(ngx_http_kafka_batch_t *batch,
 
     producer = batch->producer;
 
+    if (batch->queued) {
+        ngx_http_kafka_dispatch_remove(&producer->dispatch, batch);
+    }
+
+    for (record = batch->records; record; record = record->next) {
+
+        if (record == batch->unsent) {
+            batch->unsent = record->next;
+            ngx_http_kafka_settle_dropped(producer, record, err);
+
+        } else if (record->state == NGX_HTTP_KAFKA_RECORD_NEW) {
+            ngx_http_kafka_dispatch_drop(&producer->dispatch, record);
+            ngx_http_kafka_settle_dropped(producer, record, err);
+            batch->pending--;
+        }
+    }
+
+    if (batch->pending == 0) {
+        ngx_http_kafka_settle_batch(batch);
+        return NGX_DONE;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_kafka_settle_give_up(ngx_http_kafka_batch_t *batch,
+    rd_kafka_resp_err_t err)
+{
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                    "kafka: batch %p: given up: %s", batch,
                    rd_kafka_err2name(err));
@@ -137,18 +177,7 @@ ngx_http_kafka_settle_give_up(ngx_http_kafka_batch_t *batch,
         return;
     }
 
-    if (batch->queued) {
-        ngx_http_kafka_dispatch_remove(&producer->dispatch, batch);
-    }
-
-    for (record = batch->unsent; record; record = record->next) {
-        ngx_http_kafka_settle_dropped(producer, record, err);
-    }
-
-    batch->unsent = NULL;
-
-    if (batch->pending == 0) {
-        ngx_http_kafka_settle_batch(batch);
+    if (ngx_http_kafka_settle_unsent(batch, err) == NGX_DONE) {
         return;
     }
 
@@ -172,7 +201,10 @@ ngx_http_kafka_settle_deadline_handler(ngx_event_t *ev)
     batch = ev->data;
     producer = batch->producer;
 
-    err = RD_KAFKA_RESP_ERR__QUEUE_FULL;
+    /* librdkafka has no room, or others of the partition have no answer */
+
+    err = producer->dispatch.submitting ? RD_KAFKA_RESP_ERR__QUEUE_FULL
+                                        : RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
 
     if (producer->replace.fatal
         && (producer->clients.rk == NULL || producer->replace.draining))

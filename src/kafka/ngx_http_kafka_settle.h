@@ -28,8 +28,19 @@ void ngx_http_kafka_settle_failed(ngx_http_kafka_producer_t *producer,
 void ngx_http_kafka_settle_dropped(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err);
 
+/* the same for one that waits in its lane */
+void ngx_http_kafka_settle_waiting(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err);
+
 /* all of the batch's records have one: calls its handler, and lets it go */
 void ngx_http_kafka_settle_batch(ngx_http_kafka_batch_t *batch);
+
+/*
+ * Fails with err what is not yet with the client, of a batch whose topics are
+ * known.  NGX_OK, or NGX_DONE where that was all, and the batch is settled.
+ */
+ngx_int_t ngx_http_kafka_settle_unsent(ngx_http_kafka_batch_t *batch,
+    rd_kafka_resp_err_t err);
 
 /*
  * Ends the wait: what is not yet with the client will never be and fails with

@@ -5,16 +5,25 @@
 
 
 #include <ngx_http_kafka_submit.h>
+#include <ngx_http_kafka_partition.h>
 #include <ngx_http_kafka_produce.h>
 #include <ngx_http_kafka_settle.h>
 
 
-static ngx_int_t ngx_http_kafka_submit_batch(
+static ngx_int_t ngx_http_kafka_submit_sort(
+    ngx_http_kafka_producer_t *producer);
+static ngx_int_t ngx_http_kafka_submit_sort_batch(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch,
+    ngx_uint_t *turn);
+static void ngx_http_kafka_submit_lanes(ngx_http_kafka_producer_t *producer);
+static ngx_int_t ngx_http_kafka_submit_lane(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_lane_t *lane,
     ngx_uint_t *turn);
 static ngx_int_t ngx_http_kafka_submit_retry(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record,
     rd_kafka_resp_err_t *err);
+static void ngx_http_kafka_submit_drop_late(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_lane_t *lane);
 static rd_kafka_resp_err_t ngx_http_kafka_submit_record(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
 static rd_kafka_resp_err_t ngx_http_kafka_submit_isolated(
@@ -26,29 +35,43 @@ static ngx_uint_t ngx_http_kafka_submit_fatal(
 void
 ngx_http_kafka_submit(ngx_http_kafka_producer_t *producer)
 {
+    ngx_http_kafka_dispatch_t  *dispatch;
+
+    dispatch = &producer->dispatch;
+
+    if (ngx_http_kafka_submit_sort(producer) == NGX_BUSY) {
+        ngx_http_kafka_dispatch_post_next(dispatch);
+    }
+
+    if (ngx_http_kafka_dispatch_lane(dispatch) == NULL
+        || (!producer->closing && ngx_http_kafka_dispatch_gather(dispatch)))
+    {
+        return;
+    }
+
+    ngx_http_kafka_submit_lanes(producer);
+}
+
+
+/* NGX_OK, or NGX_BUSY: enough for this turn */
+
+static ngx_int_t
+ngx_http_kafka_submit_sort(ngx_http_kafka_producer_t *producer)
+{
     ngx_int_t                   rc;
     ngx_uint_t                  turn;
     ngx_http_kafka_batch_t     *batch;
     ngx_http_kafka_dispatch_t  *dispatch;
 
-    dispatch = &producer->dispatch;
-
-    ngx_http_kafka_dispatch_begin(dispatch);
-    ngx_http_kafka_metrics_tick(&producer->metrics);
-
     turn = 0;
+    dispatch = &producer->dispatch;
 
     while ((batch = ngx_http_kafka_dispatch_first(dispatch)) != NULL) {
 
-        rc = ngx_http_kafka_submit_batch(producer, batch, &turn);
+        rc = ngx_http_kafka_submit_sort_batch(producer, batch, &turn);
 
-        if (rc == NGX_AGAIN) {
-            return;
-        }
-
-        if (rc == NGX_BUSY) {
-            ngx_http_kafka_dispatch_post_next(dispatch);
-            return;
+        if (rc != NGX_OK) {
+            return rc;
         }
 
         ngx_http_kafka_dispatch_remove(dispatch, batch);
@@ -58,27 +81,17 @@ ngx_http_kafka_submit(ngx_http_kafka_producer_t *producer)
         }
     }
 
-    ngx_http_kafka_dispatch_done(dispatch);
+    return NGX_OK;
 }
 
 
-/*
- * NGX_AGAIN: the client's queue is full, its reports make room, or it takes no
- * more, and will be replaced;
- * NGX_BUSY: enough for this turn
- */
-
 static ngx_int_t
-ngx_http_kafka_submit_batch(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_submit_sort_batch(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch, ngx_uint_t *turn)
 {
-    rd_kafka_resp_err_t       err;
+    ngx_http_kafka_lane_t    *lane;
+    ngx_http_kafka_topic_t   *topic;
     ngx_http_kafka_record_t  *record;
-
-    if (batch->unsent == batch->records) {
-        batch->submitted_at = ngx_current_msec;
-        batch->clock = producer->metrics.clock;
-    }
 
     while (batch->unsent) {
 
@@ -89,6 +102,101 @@ ngx_http_kafka_submit_batch(ngx_http_kafka_producer_t *producer,
         (*turn)++;
 
         record = batch->unsent;
+        topic = record->target->topic;
+
+        lane = ngx_http_kafka_lane(topic,
+                                   ngx_http_kafka_partition(producer->conf,
+                                                            topic, record));
+        batch->unsent = record->next;
+
+        if (lane == NULL) {
+            ngx_http_kafka_settle_dropped(producer, record,
+                                          RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE);
+            continue;
+        }
+
+        batch->pending++;
+        ngx_http_kafka_dispatch_wait(&producer->dispatch, lane, record);
+    }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "kafka: batch %p: %ui records wait for their turn", batch,
+                   batch->pending);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_kafka_submit_lanes(ngx_http_kafka_producer_t *producer)
+{
+    ngx_int_t                   rc;
+    ngx_uint_t                  turn;
+    ngx_http_kafka_lane_t      *lane;
+    ngx_http_kafka_dispatch_t  *dispatch;
+
+    dispatch = &producer->dispatch;
+
+    ngx_http_kafka_dispatch_begin(dispatch);
+    ngx_http_kafka_metrics_tick(&producer->metrics);
+
+    turn = 0;
+
+    while ((lane = ngx_http_kafka_dispatch_lane(dispatch)) != NULL) {
+
+        rc = ngx_http_kafka_submit_lane(producer, lane, &turn);
+
+        if (rc == NGX_AGAIN) {
+            return;
+        }
+
+        if (rc == NGX_BUSY) {
+            ngx_http_kafka_dispatch_post_next(dispatch);
+            return;
+        }
+
+        ngx_http_kafka_dispatch_lane_done(dispatch, lane);
+    }
+
+    ngx_http_kafka_dispatch_done(dispatch);
+}
+
+
+/*
+ * NGX_OK: the lane's group is with the client.
+ * NGX_AGAIN: the client's queue is full, its reports make room; or it takes no
+ * more, and will be replaced.
+ * NGX_BUSY: enough for this turn.
+ */
+
+static ngx_int_t
+ngx_http_kafka_submit_lane(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_lane_t *lane, ngx_uint_t *turn)
+{
+    ngx_uint_t                limit;
+    rd_kafka_resp_err_t       err;
+    ngx_http_kafka_record_t  *record;
+
+    if (lane->pending == 0) {
+        lane->submitted_at = ngx_current_msec;
+        lane->clock = producer->metrics.clock;
+
+        if (lane->timed_out) {
+            ngx_http_kafka_submit_drop_late(producer, lane);
+        }
+    }
+
+    limit = ngx_http_kafka_lane_limit(lane, producer->clients.generation);
+
+    while (lane->pending < limit
+           && (record = ngx_http_kafka_lane_first(lane)) != NULL)
+    {
+        if (*turn >= NGX_HTTP_KAFKA_SUBMIT_TURN) {
+            return NGX_BUSY;
+        }
+
+        (*turn)++;
+
         err = ngx_http_kafka_submit_record(producer, record);
 
         if ((err == RD_KAFKA_RESP_ERR__QUEUE_FULL
@@ -98,22 +206,23 @@ ngx_http_kafka_submit_batch(ngx_http_kafka_producer_t *producer,
             return NGX_AGAIN;
         }
 
-        batch->unsent = record->next;
-
         if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            ngx_http_kafka_settle_dropped(producer, record, err);
+            ngx_http_kafka_settle_waiting(producer, record, err);
             continue;
         }
 
         record->state = NGX_HTTP_KAFKA_RECORD_SENT;
-        batch->pending++;
         ngx_http_kafka_dispatch_sent(&producer->dispatch, record);
         ngx_http_kafka_metrics_sent(&producer->metrics);
     }
 
-    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
-                   "kafka: batch %p: handed over, %ui reports will come",
-                   batch, batch->pending);
+    /* one large batch may take several turns, and is one group */
+
+    lane->open = (ngx_http_kafka_dispatch_first(&producer->dispatch) != NULL);
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "kafka: topic \"%V\" partition %D: %ui records handed over",
+                   &lane->topic->sn.str, lane->partition, lane->pending);
 
     return NGX_OK;
 }
@@ -128,8 +237,10 @@ ngx_http_kafka_submit_retries(ngx_http_kafka_producer_t *producer)
     rd_kafka_resp_err_t       err;
     ngx_http_kafka_record_t  *record;
 
-    for (turn = 0; producer->retry.first; turn++) {
-
+    for (turn = 0;
+         (record = ngx_http_kafka_retry_first(&producer->retry)) != NULL;
+         turn++)
+    {
         if (producer->clients.rk == NULL || producer->replace.draining) {
             return;
         }
@@ -139,24 +250,22 @@ ngx_http_kafka_submit_retries(ngx_http_kafka_producer_t *producer)
             return;
         }
 
-        record = producer->retry.first;
-
         if (ngx_http_kafka_submit_retry(producer, record, &err)
             == NGX_AGAIN)
         {
             return;
         }
 
-        (void) ngx_http_kafka_retry_next(&producer->retry);
+        ngx_queue_remove(&record->queue);
 
         if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            ngx_http_kafka_settle_failed(producer, record, err,
-                                         RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+            ngx_http_kafka_settle_dropped(producer, record, err);
+            ngx_http_kafka_settle_record(record->batch);
             continue;
         }
 
-        ngx_http_kafka_dispatch_sent(&producer->dispatch, record);
-        ngx_http_kafka_metrics_sent_again(&producer->metrics);
+        ngx_http_kafka_dispatch_sent_isolated(&producer->dispatch);
+        ngx_http_kafka_metrics_sent(&producer->metrics);
     }
 }
 
@@ -172,28 +281,21 @@ ngx_http_kafka_submit_retry(ngx_http_kafka_producer_t *producer,
 
     clients = &producer->clients;
 
-    if (record->isolated) {
+    switch (ngx_http_kafka_clients_isolate(clients)) {
 
-        switch (ngx_http_kafka_clients_isolate(clients)) {
+    case NGX_OK:
+        break;
 
-        case NGX_OK:
-            break;
+    case NGX_AGAIN:
+        return NGX_AGAIN;
 
-        case NGX_AGAIN:
-            return NGX_AGAIN;
-
-        default: /* NGX_ERROR */
-            *err = RD_KAFKA_RESP_ERR__STATE;
-            return NGX_OK;
-        }
-
-        rk = clients->isolated;
-        *err = ngx_http_kafka_submit_isolated(rk, record);
-
-    } else {
-        rk = clients->rk;
-        *err = ngx_http_kafka_submit_record(producer, record);
+    default: /* NGX_ERROR */
+        *err = RD_KAFKA_RESP_ERR__STATE;
+        return NGX_OK;
     }
+
+    rk = clients->isolated;
+    *err = ngx_http_kafka_submit_isolated(rk, record);
 
     if ((*err == RD_KAFKA_RESP_ERR__QUEUE_FULL && rd_kafka_outq_len(rk))
         || ngx_http_kafka_submit_fatal(producer, *err))
@@ -205,14 +307,45 @@ ngx_http_kafka_submit_retry(ngx_http_kafka_producer_t *producer,
 }
 
 
+/*
+ * The partition has just let a group time out.  Those behind it whose time is
+ * nearly over would be with librdkafka as it ends: they are surely not in Kafka
+ * yet, and hear so now.
+ */
+
+static void
+ngx_http_kafka_submit_drop_late(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_lane_t *lane)
+{
+    ngx_msec_int_t            left;
+    ngx_http_kafka_record_t  *record;
+
+    lane->timed_out = 0;
+
+    while ((record = ngx_http_kafka_lane_first(lane)) != NULL) {
+
+        left = (ngx_msec_int_t) (record->batch->deadline.timer.key
+                                 - ngx_current_msec);
+
+        if (left >= 2 * NGX_HTTP_KAFKA_PRODUCER_GRACE) {
+            return;
+        }
+
+        ngx_http_kafka_settle_waiting(producer, record,
+                                      RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
+    }
+}
+
+
 /* no report comes after an error */
 
 static rd_kafka_resp_err_t
 ngx_http_kafka_submit_record(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t *record)
 {
-    rd_kafka_t        *rk;
-    rd_kafka_topic_t  *rkt;
+    rd_kafka_t           *rk;
+    rd_kafka_topic_t     *rkt;
+    rd_kafka_resp_err_t   err;
 
     rk = producer->clients.rk;
 
@@ -222,7 +355,17 @@ ngx_http_kafka_submit_record(ngx_http_kafka_producer_t *producer,
         return rd_kafka_last_error();
     }
 
-    return ngx_http_kafka_produce(record, rk, rkt);
+    err = ngx_http_kafka_produce(record, rk, rkt, record->lane->partition);
+
+    if (err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION
+        && record->partition == RD_KAFKA_PARTITION_UA)
+    {
+        /* the client has not seen yet that partitions were added */
+
+        err = ngx_http_kafka_produce(record, rk, rkt, RD_KAFKA_PARTITION_UA);
+    }
+
+    return err;
 }
 
 
@@ -239,7 +382,7 @@ ngx_http_kafka_submit_isolated(rd_kafka_t *rk,
         return rd_kafka_last_error();
     }
 
-    err = ngx_http_kafka_produce(record, rk, rkt);
+    err = ngx_http_kafka_produce(record, rk, rkt, record->partition);
 
     rd_kafka_topic_destroy(rkt);
 

@@ -20,7 +20,10 @@
 #define NGX_HTTP_KAFKA_SUBMIT_TURN  2000
 
 
-/* hands over the batches that wait, as one group, in this turn or in several */
+/*
+ * The batches' records go to their lanes, and the groups of lanes that are
+ * ready to the client, in this turn of the event loop or in several.
+ */
 void ngx_http_kafka_submit(ngx_http_kafka_producer_t *producer);
 
 /* as many of those that are to be produced again as there is room for */

@@ -6,6 +6,7 @@
 
 #include <ngx_http_kafka_topic.h>
 #include <ngx_http_kafka_client.h>
+#include <ngx_http_kafka_lane.h>
 #include <ngx_http_kafka_lookup.h>
 
 
@@ -17,6 +18,7 @@
 #define NGX_HTTP_KAFKA_LOOKUP_IDLE     5000
 #define NGX_HTTP_KAFKA_TOPIC_CREATION  2000
 #define NGX_HTTP_KAFKA_TOPIC_TTL       1000
+#define NGX_HTTP_KAFKA_TOPIC_REFRESH   10000
 
 /* names one client for look-ups is asked */
 #define NGX_HTTP_KAFKA_LOOKUP_NAMES    1000
@@ -28,6 +30,8 @@ static void ngx_http_kafka_topic_free(ngx_http_kafka_topics_t *topics,
     ngx_http_kafka_topic_t *topic);
 static void ngx_http_kafka_topic_want(ngx_http_kafka_topics_t *topics,
     ngx_http_kafka_topic_t *topic);
+static void ngx_http_kafka_topic_unwant(ngx_http_kafka_topics_t *topics,
+    ngx_http_kafka_topic_t *topic);
 static void ngx_http_kafka_topic_found(ngx_http_kafka_topics_t *topics,
     ngx_http_kafka_lookup_name_t *name);
 static void ngx_http_kafka_topics_sweep_timer(ngx_http_kafka_topics_t *topics);
@@ -36,6 +40,8 @@ static void ngx_http_kafka_topics_ask(ngx_http_kafka_topics_t *topics);
 static ngx_uint_t ngx_http_kafka_topic_in_creation(
     ngx_http_kafka_topics_t *topics, ngx_http_kafka_topic_t *topic);
 static void ngx_http_kafka_topics_answered(ngx_event_t *ev);
+static ngx_uint_t ngx_http_kafka_topic_unanswered(
+    ngx_http_kafka_topics_t *topics, ngx_http_kafka_topic_t *topic);
 static void ngx_http_kafka_topics_retry(ngx_event_t *ev);
 static void ngx_http_kafka_topics_sweep(ngx_event_t *ev);
 
@@ -91,6 +97,11 @@ ngx_http_kafka_topic_resolve(ngx_http_kafka_topics_t *topics,
             if (target->topic == NULL) {
                 target->topic = topic;
                 topic->users++;
+            }
+
+            if (age >= NGX_HTTP_KAFKA_TOPIC_REFRESH) {
+                topic->refresh = 1;
+                ngx_http_kafka_topic_want(topics, topic);
             }
 
             return NGX_OK;
@@ -161,6 +172,7 @@ void
 ngx_http_kafka_topic_invalidate(ngx_http_kafka_topic_t *topic)
 {
     topic->known = 0;
+    ngx_http_kafka_lanes_reset(topic);
 }
 
 
@@ -286,6 +298,7 @@ ngx_http_kafka_topic_free(ngx_http_kafka_topics_t *topics,
     ngx_http_kafka_topic_t *topic)
 {
     ngx_rbtree_delete(&topics->tree, &topic->sn.node);
+    ngx_http_kafka_lanes_free(topic);
     ngx_free(topic);
 }
 
@@ -316,6 +329,26 @@ ngx_http_kafka_topic_want(ngx_http_kafka_topics_t *topics,
 }
 
 
+/* nobody waits for it any longer */
+
+static void
+ngx_http_kafka_topic_unwant(ngx_http_kafka_topics_t *topics,
+    ngx_http_kafka_topic_t *topic)
+{
+    topic->wanted = 0;
+    topic->absent = !topic->known;
+
+    if (topic->absent) {
+
+        /* as if it had been absent for long: the sweep takes it */
+
+        topic->checked = ngx_current_msec - NGX_HTTP_KAFKA_TOPIC_TTL;
+        ngx_queue_insert_head(&topics->absent, &topic->queue);
+        ngx_http_kafka_topics_sweep_timer(topics);
+    }
+}
+
+
 static void
 ngx_http_kafka_topic_found(ngx_http_kafka_topics_t *topics,
     ngx_http_kafka_lookup_name_t *name)
@@ -327,6 +360,7 @@ ngx_http_kafka_topic_found(ngx_http_kafka_topics_t *topics,
     topic = name->topic;
 
     topic->wanted = 0;
+    topic->refresh = 0;
     topic->checked = ngx_current_msec;
     topic->partitions = name->partitions;
     topic->err = name->err;
@@ -386,19 +420,8 @@ ngx_http_kafka_topics_ask(ngx_http_kafka_topics_t *topics)
         topic = ngx_queue_data(q, ngx_http_kafka_topic_t, queue);
         ngx_queue_remove(q);
 
-        if (ngx_queue_empty(&topic->waiting)) {
-
-            /* as if it had been absent for long: the sweep takes it */
-
-            topic->wanted = 0;
-            topic->absent = !topic->known;
-
-            if (topic->absent) {
-                topic->checked = ngx_current_msec - NGX_HTTP_KAFKA_TOPIC_TTL;
-                ngx_queue_insert_head(&topics->absent, &topic->queue);
-                ngx_http_kafka_topics_sweep_timer(topics);
-            }
-
+        if (ngx_queue_empty(&topic->waiting) && !topic->refresh) {
+            ngx_http_kafka_topic_unwant(topics, topic);
             continue;
         }
 
@@ -471,8 +494,7 @@ ngx_http_kafka_topics_answered(ngx_event_t *ev)
         if (name->answered) {
             ngx_http_kafka_topic_found(topics, name);
 
-        } else {
-            ngx_queue_insert_tail(&topics->wanted, &name->topic->queue);
+        } else if (ngx_http_kafka_topic_unanswered(topics, name->topic)) {
             unanswered = 1;
         }
     }
@@ -489,6 +511,26 @@ ngx_http_kafka_topics_answered(ngx_event_t *ev)
     }
 
     ngx_http_kafka_topics_sweep_timer(topics);
+}
+
+
+/* 1: it is to be asked again soon */
+
+static ngx_uint_t
+ngx_http_kafka_topic_unanswered(ngx_http_kafka_topics_t *topics,
+    ngx_http_kafka_topic_t *topic)
+{
+    topic->refresh = 0;
+
+    if (ngx_queue_empty(&topic->waiting)) {
+        topic->checked = ngx_current_msec;
+        ngx_http_kafka_topic_unwant(topics, topic);
+        return 0;
+    }
+
+    ngx_queue_insert_tail(&topics->wanted, &topic->queue);
+
+    return 1;
 }
 
 

@@ -33,6 +33,10 @@ struct ngx_http_kafka_topic_s {
     ngx_str_node_t               sn;         /* the name */
     rd_kafka_topic_t            *rkt;        /* of the producing client */
     ngx_queue_t                  waiting;    /* targets */
+    ngx_http_kafka_lane_t      **lanes;      /* of partition i: at i + 1 */
+    ngx_uint_t                   nlanes;
+    int32_t                      sticky;     /* partition without a key, */
+    ngx_msec_t                   sticky_since;  /* since that time */
     ngx_queue_t                  queue;      /* wanted, asked or absent */
     ngx_msec_t                   since;      /* when it was first asked */
     ngx_msec_t                   checked;
@@ -43,6 +47,7 @@ struct ngx_http_kafka_topic_s {
     unsigned                     known:1;
     unsigned                     absent:1;
     unsigned                     wanted:1;
+    unsigned                     refresh:1;  /* wanted, though it is known */
 };
 
 

@@ -93,7 +93,7 @@ ngx_http_kafka_metrics_end(ngx_http_kafka_metrics_t *metrics, ngx_uint_t n)
 }
 
 
-/* librdkafka has a message for the first time */
+/* a message is with librdkafka */
 
 static ngx_inline void
 ngx_http_kafka_metrics_sent(ngx_http_kafka_metrics_t *metrics)
@@ -103,12 +103,12 @@ ngx_http_kafka_metrics_sent(ngx_http_kafka_metrics_t *metrics)
 }
 
 
-/* librdkafka has a message again */
+/* it was there, is not in Kafka, and is to be sent again */
 
 static ngx_inline void
-ngx_http_kafka_metrics_sent_again(ngx_http_kafka_metrics_t *metrics)
+ngx_http_kafka_metrics_returned(ngx_http_kafka_metrics_t *metrics)
 {
-    metrics->cell->pending++;
+    metrics->cell->unsent++;
 }
 
 

@@ -44,14 +44,18 @@ class Processes(MockCase):
         server = self.serve(main='worker_shutdown_timeout 1s;')
         self.warm(server)
         self.slow(6000)
-        waiting = [Waiting(server, '/produce/t', json.dumps({'value': str(i)}))
-                   for i in range(5)]
+        sent = Waiting(server, '/produce/t', '{"value":"sent"}')
+        wait_for(lambda: server.status()['messages_pending'] == 1,
+                 what='it is on its way')
+        behind = [Waiting(server, '/produce/t', json.dumps({'value': str(i)}))
+                  for i in range(4)]
         server.wait_for_requests(5)
 
         start = time.monotonic()
         server.kill(number)
-        for w in waiting:
-            self.assertRefused(w.answer(), 504, 'maybe', '_MSG_TIMED_OUT')
+        self.assertRefused(sent.answer(), 504, 'maybe', '_MSG_TIMED_OUT')
+        for w in behind:
+            self.assertRefused(w.answer(), 503, 'no', '_DESTROY')
         self.assertLess(time.monotonic() - start, 3)
         self.slow(0)
 

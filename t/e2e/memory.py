@@ -229,6 +229,10 @@ class Memory(kafkatest.TestCase):
         server = self.serve('batch.num.messages 60',
                             http='request_pool_size 64k;')
 
+        # the first record of a partition is sent alone
+        self.assertEqual(server.post('/produce/one', {
+            'value': 'first', 'partition': 1}).status, 200)
+
         for err, status in (('NO_ERROR', 200),
                             ('TOPIC_AUTHORIZATION_FAILED', 403)):
             with self.subTest(err), server.connect() as s:

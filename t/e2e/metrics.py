@@ -802,7 +802,7 @@ class Metrics(kafkatest.TestCase):
         for step in (r'route 0, topic ""', r'body piece of \d+ bytes',
                      r'1 messages', r'1 topics are looked up',
                      r'topic "metrics" was looked up: 0',
-                     r'handed over, 1 reports will come',
+                     r'1 records wait for their turn',
                      r'done, 1 of 1 messages acknowledged',
                      r'answered with 200', r'route 1, topic "metrics"',
                      r'refused with 400'):

@@ -78,9 +78,10 @@ class Overdue(kafkatest.TestCase):
         return found if isinstance(found, list) else [found]
 
     def test_those_beside_an_overdue_message(self):
-        server = self.serve('beside')
+        server = self.serve('beside', partitions=2)
         first, second = self.paused(
-            6, server, 'beside', '{"value":"a"}', '{"value":"b"}')
+            6, server, 'beside', '{"value":"a","partition":0}',
+            '{"value":"b","partition":1}')
         self.assertEqual(first.status, 504, first)
         self.check_true(server, 'beside',
                         [('a', *self.results(first)),
