@@ -302,19 +302,26 @@ class Life(kafkatest.TestCase):
         server = self.serve(connections=8)
         held = []
 
+        def closed(s):
+            s.settimeout(0.05)
+            try:
+                return s.recv(1) == b''
+            except ConnectionResetError:
+                return True
+            except TimeoutError:
+                return False
+
         def hold():
             s = server.connect()
             s.sendall(b'G')
-            s.settimeout(0.05)
-            try:
-                if s.recv(1) == b'':
+            held.append(s)
+
+            # it may have been slow to close some
+
+            for s in held[:]:
+                if closed(s):
                     s.close()
-                    return
-            except ConnectionResetError:
-                s.close()
-                return
-            except TimeoutError:
-                held.append(s)
+                    held.remove(s)
 
         def replaced():
             hold()
