@@ -78,6 +78,7 @@ struct ngx_http_kafka_batch_s {
     ngx_http_kafka_batch_handler_pt handler;
     void                           *data;
 
+    ngx_uint_t                      serial;    /* of dispatch, 0: not begun */
     ngx_uint_t                      refs;
     unsigned                        queued:1;
 };

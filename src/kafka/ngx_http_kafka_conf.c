@@ -41,7 +41,6 @@ typedef struct {
 } ngx_http_kafka_conf_default_t;
 
 
-
 static rd_kafka_conf_t *ngx_http_kafka_conf_properties(ngx_conf_t *cf);
 static void ngx_http_kafka_conf_cleanup(void *data);
 static char *ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy,

@@ -44,10 +44,11 @@ ngx_http_kafka_delivery_report(void *data, const rd_kafka_message_t *msg,
     persisted = ngx_http_kafka_outcome_persisted(rk, msg, conf->retry_backoff,
                                                  conf->idempotent);
 
-    record->lane->timed_out = (msg->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
+    if (msg->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && !record->isolated) {
+        ngx_http_kafka_lane_timed_out(record->lane);
+    }
 
-    ngx_http_kafka_dispatch_reported(dispatch, record,
-                                     producer->metrics.clock);
+    ngx_http_kafka_dispatch_reported(dispatch, record);
     ngx_http_kafka_metrics_reported(&producer->metrics);
 
     ngx_http_kafka_replace_reported(&producer->replace, msg,
@@ -103,7 +104,13 @@ ngx_http_kafka_delivery_retry(ngx_http_kafka_producer_t *producer,
         return NGX_DECLINED;
     }
 
-    ngx_http_kafka_dispatch_return(&producer->dispatch, record);
+    if (record->isolated) {
+        ngx_http_kafka_retry_add(&producer->retry, record);
+
+    } else {
+        ngx_http_kafka_dispatch_return(&producer->dispatch, record);
+    }
+
     ngx_http_kafka_metrics_returned(&producer->metrics);
 
     return NGX_OK;
@@ -146,8 +153,15 @@ ngx_http_kafka_delivery_acked(ngx_http_kafka_producer_t *producer,
     record->batch->acked++;
     topic = record->target->topic;
 
-    ngx_http_kafka_lane_acked(record->lane, producer->clients.generation,
-                              record->offset, record->timestamp);
+    if (!record->isolated) {
+        ngx_http_kafka_dispatch_acked(&producer->dispatch, record->lane,
+                                      producer->metrics.clock);
+    }
+
+    if (!record->isolated && msg->partition == record->lane->partition) {
+        ngx_http_kafka_lane_acked(record->lane, producer->clients.generation,
+                                  record->offset, record->timestamp);
+    }
 
     ngx_http_kafka_metrics_acked(&producer->metrics, record->lane->clock,
                                  record->key.len + record->value.len,

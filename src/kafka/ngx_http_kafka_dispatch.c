@@ -95,7 +95,8 @@ ngx_http_kafka_dispatch_wait(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_lane_t *lane, ngx_http_kafka_record_t *record)
 {
     ngx_http_kafka_lane_add(lane, record);
-    ngx_http_kafka_dispatch_ready(dispatch, lane);
+    ngx_http_kafka_dispatch_ready(dispatch, lane,
+                                  record->target->batch->serial);
     dispatch->waiting++;
 }
 
@@ -105,7 +106,7 @@ ngx_http_kafka_dispatch_return(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_record_t *record)
 {
     ngx_http_kafka_lane_return(record->lane, record);
-    ngx_http_kafka_dispatch_ready(dispatch, record->lane);
+    ngx_http_kafka_dispatch_ready(dispatch, record->lane, 0);
     dispatch->waiting++;
 }
 
@@ -248,7 +249,7 @@ ngx_http_kafka_dispatch_begin(ngx_http_kafka_dispatch_t *dispatch)
     }
 
     dispatch->submitting = 1;
-    dispatch->group = dispatch->waiting;
+    dispatch->group = 0;
     dispatch->spin_most = 0;
     dispatch->spin_idle = 0;
 

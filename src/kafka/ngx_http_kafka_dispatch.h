@@ -35,11 +35,12 @@ typedef struct {
     ngx_msec_t                   submitted_at;
     ngx_msec_t                   rtt;        /* until its first report */
 
-    /* the shortest time from a lane's hand-over to its last report, in
-       microseconds: in this period, and in this one or the one before */
+    /* the shortest time from a hand-over to an acknowledgement, in
+       microseconds: in this period, and in the one before */
     uint64_t                     shortest;
     uint64_t                     rtt_min;
     ngx_msec_t                   period;     /* when it began */
+    ngx_uint_t                   serial;     /* of batches, from 1 */
     unsigned                     submitting:1;  /* it is not all over yet */
     unsigned                     rtt_armed:1;   /* no report came since */
 
@@ -83,7 +84,7 @@ void ngx_http_kafka_dispatch_drop(ngx_http_kafka_dispatch_t *dispatch,
 ngx_http_kafka_lane_t *ngx_http_kafka_dispatch_lane(
     ngx_http_kafka_dispatch_t *dispatch);
 
-/* its group is handed over */
+/* it is ready no longer */
 void ngx_http_kafka_dispatch_lane_done(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_lane_t *lane);
 
@@ -115,11 +116,15 @@ ngx_http_kafka_dispatch_post_next(ngx_http_kafka_dispatch_t *dispatch)
 }
 
 
+/* the lane is ready, unless a group other than this batch's is on its way */
+
 static ngx_inline void
 ngx_http_kafka_dispatch_ready(ngx_http_kafka_dispatch_t *dispatch,
-    ngx_http_kafka_lane_t *lane)
+    ngx_http_kafka_lane_t *lane, ngx_uint_t serial)
 {
-    if ((lane->pending == 0 || lane->open) && !lane->queued) {
+    if ((lane->pending == 0 || (serial && lane->open == serial))
+        && !lane->queued)
+    {
         ngx_queue_insert_tail(&dispatch->ready, &lane->ready);
         lane->queued = 1;
     }
@@ -135,6 +140,7 @@ ngx_http_kafka_dispatch_sent(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_lane_remove(record);
     record->lane->pending++;
 
+    dispatch->group++;
     dispatch->waiting--;
     dispatch->pending++;
 }
@@ -150,11 +156,23 @@ ngx_http_kafka_dispatch_sent_isolated(ngx_http_kafka_dispatch_t *dispatch)
 }
 
 
-/* a record has its report, at this time; its lane may be ready */
+/* a record of the lane is acknowledged, at this time in microseconds */
+
+static ngx_inline void
+ngx_http_kafka_dispatch_acked(ngx_http_kafka_dispatch_t *dispatch,
+    ngx_http_kafka_lane_t *lane, uint64_t clock)
+{
+    if (clock - lane->clock < dispatch->shortest) {
+        dispatch->shortest = clock - lane->clock;
+    }
+}
+
+
+/* a record has its report, and its lane may be ready */
 
 static ngx_inline void
 ngx_http_kafka_dispatch_reported(ngx_http_kafka_dispatch_t *dispatch,
-    ngx_http_kafka_record_t *record, uint64_t clock)
+    ngx_http_kafka_record_t *record)
 {
     ngx_http_kafka_lane_t  *lane;
 
@@ -168,12 +186,8 @@ ngx_http_kafka_dispatch_reported(ngx_http_kafka_dispatch_t *dispatch,
     lane = record->lane;
     lane->pending--;
 
-    if (lane->pending == 0 && clock - lane->clock < dispatch->shortest) {
-        dispatch->shortest = clock - lane->clock;
-    }
-
     if (!ngx_http_kafka_lane_empty(lane)) {
-        ngx_http_kafka_dispatch_ready(dispatch, lane);
+        ngx_http_kafka_dispatch_ready(dispatch, lane, 0);
     }
 
     if (dispatch->rtt_armed) {

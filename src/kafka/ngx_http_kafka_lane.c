@@ -17,6 +17,9 @@
 #define NGX_HTTP_KAFKA_LANE_KNOWN_OLD  1000
 #define NGX_HTTP_KAFKA_LANE_OLD        (12 * 3600 * 1000)
 
+/* milliseconds in which a partition that let a record time out is avoided */
+#define NGX_HTTP_KAFKA_LANE_STUCK      10000
+
 
 static ngx_int_t ngx_http_kafka_lanes_grow(ngx_http_kafka_topic_t *topic,
     ngx_uint_t n);
@@ -150,9 +153,18 @@ ngx_http_kafka_lane_limit(ngx_http_kafka_lane_t *lane, ngx_uint_t generation)
                       : NGX_HTTP_KAFKA_LANE_KNOWN;
 
     return (lane->generation == generation
+            && lane->epoch == lane->topic->epoch
             && ngx_current_msec - lane->acked_at < known)
-           ? NGX_MAX_INT32_VALUE
+           ? NGX_HTTP_KAFKA_LANE_GROUP
            : 1;
+}
+
+
+void
+ngx_http_kafka_lane_timed_out(ngx_http_kafka_lane_t *lane)
+{
+    lane->timed_out = 1;
+    lane->stuck_until = ngx_current_msec + NGX_HTTP_KAFKA_LANE_STUCK;
 }
 
 
@@ -165,22 +177,10 @@ ngx_http_kafka_lane_acked(ngx_http_kafka_lane_t *lane, ngx_uint_t generation,
     /* an offset that went back is of another topic with the same name */
 
     lane->generation = (offset < lane->offset) ? 0 : generation;
+    lane->epoch = lane->topic->epoch;
     lane->offset = offset;
     lane->acked_at = ngx_current_msec;
 
     now = (int64_t) ngx_time() * 1000;
     lane->old = (timestamp < now - NGX_HTTP_KAFKA_LANE_OLD);
-}
-
-
-void
-ngx_http_kafka_lanes_reset(ngx_http_kafka_topic_t *topic)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < topic->nlanes; i++) {
-        if (topic->lanes[i]) {
-            topic->lanes[i]->generation = 0;
-        }
-    }
 }

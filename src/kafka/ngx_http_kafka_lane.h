@@ -21,6 +21,10 @@
  */
 
 
+/* records in a group: one partition must not fill librdkafka's queue */
+#define NGX_HTTP_KAFKA_LANE_GROUP  10000
+
+
 struct ngx_http_kafka_lane_s {
     ngx_queue_t                  ready;      /* of lanes to hand over */
     ngx_http_kafka_topic_t      *topic;
@@ -32,15 +36,17 @@ struct ngx_http_kafka_lane_s {
 
     uint64_t                     clock;      /* of the group, microseconds */
     ngx_msec_t                   submitted_at;  /* the group */
+    ngx_uint_t                   open;       /* batch of which more will come */
+    ngx_msec_t                   stuck_until;   /* a group has timed out */
 
     /* the last acknowledgement: of which client, when, and the offset */
     ngx_uint_t                   generation;
+    ngx_uint_t                   epoch;      /* of the topic, then */
     ngx_msec_t                   acked_at;
     int64_t                      offset;
 
     unsigned                     queued:1;   /* it is ready */
-    unsigned                     open:1;     /* more of the group may come */
-    unsigned                     timed_out:1;  /* the last group did */
+    unsigned                     timed_out:1;  /* some of the last group */
     unsigned                     old:1;      /* by a record's timestamp */
 };
 
@@ -77,12 +83,12 @@ void ngx_http_kafka_lane_remove(ngx_http_kafka_record_t *record);
 ngx_uint_t ngx_http_kafka_lane_limit(ngx_http_kafka_lane_t *lane,
     ngx_uint_t generation);
 
+/* a record of the lane had no answer in its time */
+void ngx_http_kafka_lane_timed_out(ngx_http_kafka_lane_t *lane);
+
 /* the client of this generation has delivered a record at this offset */
 void ngx_http_kafka_lane_acked(ngx_http_kafka_lane_t *lane,
     ngx_uint_t generation, int64_t offset, int64_t timestamp);
-
-/* the topic was in doubt: its lanes start again with a single record */
-void ngx_http_kafka_lanes_reset(ngx_http_kafka_topic_t *topic);
 
 
 static ngx_inline ngx_uint_t

@@ -32,8 +32,11 @@ ngx_http_kafka_partition(ngx_http_kafka_conf_t *conf,
         return record->partition;
     }
 
-    if (topic->partitions < 2) {
-        return topic->partitions ? 0 : RD_KAFKA_PARTITION_UA;
+    if (topic->partitions == 0 || ngx_http_kafka_topic_stale(topic)) {
+
+        /* by the client's own number of partitions */
+
+        return RD_KAFKA_PARTITION_UA;
     }
 
     partitioner = conf->partitioner;
@@ -41,7 +44,12 @@ ngx_http_kafka_partition(ngx_http_kafka_conf_t *conf,
     switch (partitioner->any) {
 
     case NGX_HTTP_KAFKA_PARTITIONER_ALL:
-        return ngx_http_kafka_partition_random(topic);
+        if (record->key.data) {
+            return ngx_http_kafka_partition_random(topic);
+        }
+
+        any = 1;
+        break;
 
     case NGX_HTTP_KAFKA_PARTITIONER_EMPTY_KEY:
         any = (record->key.len == 0);
@@ -68,16 +76,24 @@ static int32_t
 ngx_http_kafka_partition_sticky(ngx_http_kafka_conf_t *conf,
     ngx_http_kafka_topic_t *topic)
 {
+    int32_t  other;
+
     if (conf->sticky == 0) {
         return ngx_http_kafka_partition_random(topic);
     }
 
     if (topic->sticky >= topic->partitions
-        || ngx_current_msec - topic->sticky_since >= conf->sticky
-        || ngx_http_kafka_partition_stuck(topic, topic->sticky))
+        || ngx_current_msec - topic->sticky_since >= conf->sticky)
     {
         topic->sticky = ngx_http_kafka_partition_random(topic);
         topic->sticky_since = ngx_current_msec;
+
+    } else if (ngx_http_kafka_partition_stuck(topic, topic->sticky)) {
+        other = ngx_http_kafka_partition_random(topic);
+
+        if (!ngx_http_kafka_partition_stuck(topic, other)) {
+            topic->sticky = other;
+        }
     }
 
     return topic->sticky;
@@ -117,8 +133,13 @@ ngx_http_kafka_partition_stuck(ngx_http_kafka_topic_t *topic,
 
     lane = topic->lanes[partition + 1];
 
-    return lane
-           && lane->pending
-           && ngx_current_msec - lane->submitted_at
-              > NGX_HTTP_KAFKA_PARTITION_STUCK;
+    if (lane == NULL) {
+        return 0;
+    }
+
+    return (lane->pending
+            && ngx_current_msec - lane->submitted_at
+               > NGX_HTTP_KAFKA_PARTITION_STUCK)
+           || (lane->stuck_until
+               && (ngx_msec_int_t) (lane->stuck_until - ngx_current_msec) > 0);
 }

@@ -492,7 +492,8 @@ ngx_http_kafka_producer_served(void *data)
     }
 
     if (ngx_http_kafka_retry_first(&producer->retry)
-        || ngx_http_kafka_dispatch_lane(&producer->dispatch))
+        || ngx_http_kafka_dispatch_lane(&producer->dispatch)
+        || ngx_http_kafka_dispatch_first(&producer->dispatch))
     {
         ngx_http_kafka_dispatch_post(&producer->dispatch);
     }
@@ -635,9 +636,7 @@ ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
     {
         ngx_http_kafka_producer_submit_handler(&dispatch->submit);
 
-        ngx_http_kafka_producer_wait(producer, until);
-
-        if ((ngx_msec_int_t) (until - ngx_current_msec) <= 0) {
+        if (ngx_http_kafka_events_wait(&producer->events, until) == NGX_DONE) {
             break;
         }
     }

@@ -41,7 +41,7 @@ struct ngx_http_kafka_header_s {
 
 struct ngx_http_kafka_record_s {
     ngx_http_kafka_record_t        *next;
-    ngx_queue_t                     queue;     /* of its lane, as it waits */
+    ngx_queue_t                     queue;     /* as it waits */
     ngx_http_kafka_batch_t         *batch;
     ngx_http_kafka_target_t        *target;
     ngx_http_kafka_lane_t          *lane;      /* NULL: not in one yet */

@@ -15,6 +15,14 @@ ngx_http_kafka_retry_init(ngx_http_kafka_retry_t *retry)
 }
 
 
+void
+ngx_http_kafka_retry_add(ngx_http_kafka_retry_t *retry,
+    ngx_http_kafka_record_t *record)
+{
+    ngx_queue_insert_tail(&retry->records, &record->queue);
+}
+
+
 ngx_int_t
 ngx_http_kafka_retry_isolate(ngx_http_kafka_retry_t *retry,
     const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted)
@@ -36,7 +44,7 @@ ngx_http_kafka_retry_isolate(ngx_http_kafka_retry_t *retry,
     record->uncertain = (persisted != RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
     record->partition = msg->partition;
 
-    ngx_queue_insert_tail(&retry->records, &record->queue);
+    ngx_http_kafka_retry_add(retry, record);
 
     return NGX_OK;
 }

@@ -35,6 +35,10 @@ void ngx_http_kafka_retry_init(ngx_http_kafka_retry_t *retry);
 ngx_int_t ngx_http_kafka_retry_isolate(ngx_http_kafka_retry_t *retry,
     const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted);
 
+/* adds a record that the isolated client gave back unsent */
+void ngx_http_kafka_retry_add(ngx_http_kafka_retry_t *retry,
+    ngx_http_kafka_record_t *record);
+
 /* the first one, or NULL; ngx_queue_remove() takes its queue out */
 ngx_http_kafka_record_t *ngx_http_kafka_retry_first(
     ngx_http_kafka_retry_t *retry);

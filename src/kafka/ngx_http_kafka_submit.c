@@ -22,8 +22,9 @@ static ngx_int_t ngx_http_kafka_submit_lane(
 static ngx_int_t ngx_http_kafka_submit_retry(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record,
     rd_kafka_resp_err_t *err);
-static void ngx_http_kafka_submit_drop_late(
-    ngx_http_kafka_producer_t *producer, ngx_http_kafka_lane_t *lane);
+static ngx_uint_t ngx_http_kafka_submit_late(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_lane_t *lane,
+    ngx_http_kafka_record_t *record);
 static rd_kafka_resp_err_t ngx_http_kafka_submit_record(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
 static rd_kafka_resp_err_t ngx_http_kafka_submit_isolated(
@@ -43,9 +44,12 @@ ngx_http_kafka_submit(ngx_http_kafka_producer_t *producer)
         ngx_http_kafka_dispatch_post_next(dispatch);
     }
 
-    if (ngx_http_kafka_dispatch_lane(dispatch) == NULL
-        || (!producer->closing && ngx_http_kafka_dispatch_gather(dispatch)))
-    {
+    if (ngx_http_kafka_dispatch_lane(dispatch) == NULL) {
+        ngx_http_kafka_dispatch_done(dispatch);
+        return;
+    }
+
+    if (!producer->closing && ngx_http_kafka_dispatch_gather(dispatch)) {
         return;
     }
 
@@ -92,6 +96,10 @@ ngx_http_kafka_submit_sort_batch(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_lane_t    *lane;
     ngx_http_kafka_topic_t   *topic;
     ngx_http_kafka_record_t  *record;
+
+    if (batch->serial == 0) {
+        batch->serial = ++producer->dispatch.serial;
+    }
 
     while (batch->unsent) {
 
@@ -175,18 +183,17 @@ ngx_http_kafka_submit_lane(ngx_http_kafka_producer_t *producer,
 {
     ngx_uint_t                limit;
     rd_kafka_resp_err_t       err;
+    ngx_http_kafka_batch_t   *batch;
     ngx_http_kafka_record_t  *record;
 
     if (lane->pending == 0) {
         lane->submitted_at = ngx_current_msec;
         lane->clock = producer->metrics.clock;
-
-        if (lane->timed_out) {
-            ngx_http_kafka_submit_drop_late(producer, lane);
-        }
     }
 
-    limit = ngx_http_kafka_lane_limit(lane, producer->clients.generation);
+    limit = producer->conf->idempotent
+            ? ngx_http_kafka_lane_limit(lane, producer->clients.generation)
+            : NGX_HTTP_KAFKA_LANE_GROUP;
 
     while (lane->pending < limit
            && (record = ngx_http_kafka_lane_first(lane)) != NULL)
@@ -196,6 +203,12 @@ ngx_http_kafka_submit_lane(ngx_http_kafka_producer_t *producer,
         }
 
         (*turn)++;
+
+        if (ngx_http_kafka_submit_late(producer, lane, record)) {
+            ngx_http_kafka_settle_waiting(producer, record,
+                                          RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
+            continue;
+        }
 
         err = ngx_http_kafka_submit_record(producer, record);
 
@@ -218,7 +231,10 @@ ngx_http_kafka_submit_lane(ngx_http_kafka_producer_t *producer,
 
     /* one large batch may take several turns, and is one group */
 
-    lane->open = (ngx_http_kafka_dispatch_first(&producer->dispatch) != NULL);
+    batch = ngx_http_kafka_dispatch_first(&producer->dispatch);
+
+    lane->open = batch ? batch->serial : 0;
+    lane->timed_out = 0;
 
     ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                    "kafka: topic \"%V\" partition %D: %ui records handed over",
@@ -281,6 +297,14 @@ ngx_http_kafka_submit_retry(ngx_http_kafka_producer_t *producer,
 
     clients = &producer->clients;
 
+    if (producer->closing && clients->isolated == NULL) {
+
+        /* thread pools end before */
+
+        *err = RD_KAFKA_RESP_ERR__DESTROY;
+        return NGX_OK;
+    }
+
     switch (ngx_http_kafka_clients_isolate(clients)) {
 
     case NGX_OK:
@@ -308,32 +332,29 @@ ngx_http_kafka_submit_retry(ngx_http_kafka_producer_t *producer,
 
 
 /*
- * The partition has just let a group time out.  Those behind it whose time is
- * nearly over would be with librdkafka as it ends: they are surely not in Kafka
- * yet, and hear so now.
+ * Whether the record's time is over, but for the grace of its report:
+ * librdkafka would still hold it as its caller hears of it.  Where the
+ * partition has just let a group time out, those whose time is nearly over are
+ * late, too.
  */
 
-static void
-ngx_http_kafka_submit_drop_late(ngx_http_kafka_producer_t *producer,
-    ngx_http_kafka_lane_t *lane)
+static ngx_uint_t
+ngx_http_kafka_submit_late(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_lane_t *lane, ngx_http_kafka_record_t *record)
 {
-    ngx_msec_int_t            left;
-    ngx_http_kafka_record_t  *record;
+    ngx_msec_t      least;
+    ngx_msec_int_t  left;
 
-    lane->timed_out = 0;
+    least = NGX_HTTP_KAFKA_PRODUCER_GRACE;
 
-    while ((record = ngx_http_kafka_lane_first(lane)) != NULL) {
-
-        left = (ngx_msec_int_t) (record->batch->deadline.timer.key
-                                 - ngx_current_msec);
-
-        if (left >= 2 * NGX_HTTP_KAFKA_PRODUCER_GRACE) {
-            return;
-        }
-
-        ngx_http_kafka_settle_waiting(producer, record,
-                                      RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
+    if (lane->timed_out) {
+        least += ngx_min(least, producer->conf->timeout / 2);
     }
+
+    left = (ngx_msec_int_t) (record->batch->deadline.timer.key
+                             - ngx_current_msec);
+
+    return left <= (ngx_msec_int_t) least;
 }
 
 

@@ -15,7 +15,7 @@
 #define NGX_HTTP_KAFKA_LOOKUP_LONGEST  1500
 #define NGX_HTTP_KAFKA_LOOKUP_RETRY    100
 #define NGX_HTTP_KAFKA_LOOKUP_FAILED   1000
-#define NGX_HTTP_KAFKA_LOOKUP_IDLE     5000
+#define NGX_HTTP_KAFKA_LOOKUP_IDLE     15000
 #define NGX_HTTP_KAFKA_TOPIC_CREATION  2000
 #define NGX_HTTP_KAFKA_TOPIC_TTL       1000
 #define NGX_HTTP_KAFKA_TOPIC_REFRESH   10000
@@ -115,7 +115,7 @@ ngx_http_kafka_topic_resolve(ngx_http_kafka_topics_t *topics,
         }
     }
 
-    if (topic->absent && age < NGX_HTTP_KAFKA_TOPIC_TTL) {
+    if (topic->absent && topic->err && age < NGX_HTTP_KAFKA_TOPIC_TTL) {
         *err = topic->err;
         return NGX_DECLINED;
     }
@@ -172,7 +172,15 @@ void
 ngx_http_kafka_topic_invalidate(ngx_http_kafka_topic_t *topic)
 {
     topic->known = 0;
-    ngx_http_kafka_lanes_reset(topic);
+    topic->epoch++;
+}
+
+
+ngx_uint_t
+ngx_http_kafka_topic_stale(ngx_http_kafka_topic_t *topic)
+{
+    return ngx_current_msec - topic->checked
+           >= 2 * NGX_HTTP_KAFKA_TOPIC_REFRESH;
 }
 
 
@@ -342,7 +350,7 @@ ngx_http_kafka_topic_unwant(ngx_http_kafka_topics_t *topics,
 
         /* as if it had been absent for long: the sweep takes it */
 
-        topic->checked = ngx_current_msec - NGX_HTTP_KAFKA_TOPIC_TTL;
+        topic->since = ngx_current_msec - NGX_HTTP_KAFKA_TOPIC_TTL;
         ngx_queue_insert_head(&topics->absent, &topic->queue);
         ngx_http_kafka_topics_sweep_timer(topics);
     }
@@ -360,14 +368,26 @@ ngx_http_kafka_topic_found(ngx_http_kafka_topics_t *topics,
     topic = name->topic;
 
     topic->wanted = 0;
-    topic->refresh = 0;
     topic->checked = ngx_current_msec;
-    topic->partitions = name->partitions;
+
+    if (name->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        topic->partitions = name->partitions;
+        topic->known = 1;
+
+    } else if (topic->refresh) {
+
+        /* one broker's word: if the topic is gone, it will be denied */
+
+    } else {
+        topic->known = 0;
+    }
+
+    topic->refresh = 0;
     topic->err = name->err;
-    topic->known = (name->err == RD_KAFKA_RESP_ERR_NO_ERROR);
     topic->absent = !topic->known;
 
     if (topic->absent) {
+        topic->since = ngx_current_msec;
         ngx_queue_insert_tail(&topics->absent, &topic->queue);
     }
 
@@ -425,6 +445,8 @@ ngx_http_kafka_topics_ask(ngx_http_kafka_topics_t *topics)
             continue;
         }
 
+        topics->asked += !topic->known;
+
         ngx_http_kafka_lookup_add(lookup, topic,
                                   ngx_http_kafka_topic_in_creation(topics,
                                                                    topic));
@@ -471,7 +493,6 @@ ngx_http_kafka_topics_answered(ngx_event_t *ev)
 
     topics->lookup = NULL;
     topics->rk = lookup->rk;
-    topics->asked += lookup->nnames;
     topics->used = ngx_current_msec;
 
     /* a thread that waits long is one that an exit waits for */
@@ -523,7 +544,10 @@ ngx_http_kafka_topic_unanswered(ngx_http_kafka_topics_t *topics,
     topic->refresh = 0;
 
     if (ngx_queue_empty(&topic->waiting)) {
-        topic->checked = ngx_current_msec;
+
+        /* not again at once; a request that needs to know may ask */
+
+        topic->checked = ngx_current_msec - NGX_HTTP_KAFKA_TOPIC_TTL;
         ngx_http_kafka_topic_unwant(topics, topic);
         return 0;
     }
@@ -562,7 +586,7 @@ ngx_http_kafka_topics_sweep(ngx_event_t *ev)
         q = ngx_queue_head(&topics->absent);
         topic = ngx_queue_data(q, ngx_http_kafka_topic_t, queue);
 
-        if (ngx_current_msec - topic->checked < NGX_HTTP_KAFKA_TOPIC_TTL) {
+        if (ngx_current_msec - topic->since < NGX_HTTP_KAFKA_TOPIC_TTL) {
             break;
         }
 
@@ -572,7 +596,7 @@ ngx_http_kafka_topics_sweep(ngx_event_t *ev)
 
             /* batches wait for room, and will still produce to it */
 
-            topic->checked = ngx_current_msec;
+            topic->since = ngx_current_msec;
             ngx_queue_insert_tail(&topics->absent, q);
             continue;
         }

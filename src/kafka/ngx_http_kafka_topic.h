@@ -35,11 +35,12 @@ struct ngx_http_kafka_topic_s {
     ngx_queue_t                  waiting;    /* targets */
     ngx_http_kafka_lane_t      **lanes;      /* of partition i: at i + 1 */
     ngx_uint_t                   nlanes;
+    ngx_uint_t                   epoch;      /* how often it was in doubt */
     int32_t                      sticky;     /* partition without a key, */
     ngx_msec_t                   sticky_since;  /* since that time */
     ngx_queue_t                  queue;      /* wanted, asked or absent */
-    ngx_msec_t                   since;      /* when it was first asked */
-    ngx_msec_t                   checked;
+    ngx_msec_t                   since;      /* wanted or absent since then */
+    ngx_msec_t                   checked;    /* when it was answered last */
     int32_t                      partitions;
     rd_kafka_resp_err_t          err;        /* why it is absent */
     ngx_uint_t                   users;      /* targets that point here */
@@ -101,8 +102,14 @@ rd_kafka_topic_t *ngx_http_kafka_topic_handle(
     ngx_http_kafka_topics_t *topics, ngx_http_kafka_topic_t *topic,
     rd_kafka_t *rk);
 
-/* the broker denied it: the next request looks it up again */
+/*
+ * The broker denied it: the next request looks it up again, and its lanes begin
+ * with a single record.
+ */
 void ngx_http_kafka_topic_invalidate(ngx_http_kafka_topic_t *topic);
+
+/* whether it may have other partitions than are known */
+ngx_uint_t ngx_http_kafka_topic_stale(ngx_http_kafka_topic_t *topic);
 
 /* gives back all handles, before the producing client is destroyed */
 void ngx_http_kafka_topics_release(ngx_http_kafka_topics_t *topics);

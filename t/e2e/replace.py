@@ -51,6 +51,7 @@ class Replace(kafkatest.TestCase):
     def setUp(self):
         self.broker = self.mock()
         self.broker.command('topic t 1')
+        self.broker.command('topic u 1')
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder)
         os.chmod(self.folder, 0o777)
@@ -209,6 +210,28 @@ class Replace(kafkatest.TestCase):
                          [('OUT_OF_ORDER_SEQUENCE_NUMBER', 'maybe')] * 3)
         self.check_served(server, old)
         self.check_outcomes(answer, values)
+
+    def test_the_isolated_client_has_sent_nothing(self):
+        """As it ends: its record goes by the next one, and the partition goes
+        on."""
+
+        server = self.serve()
+        self.assertEqual(server.get('/produce/u/warm').status, 200)
+        self.broker.command('fail 22 COORDINATOR_LOAD_IN_PROGRESS 100000')
+        self.next_answer('INVALID_RECORD')
+        waiting = Waiting(server, '/produce/t', '{"value":"a"}')
+        wait_for(lambda: len(clients(server)) > 1
+                 and server.status()['messages_pending'] == 1,
+                 what='the isolated client has it')
+        self.next_answer('OUT_OF_ORDER_SEQUENCE_NUMBER')
+        self.assertEqual(server.get('/produce/u/fatal').status, 504)
+        self.broker.command('clear 22')
+
+        self.assertEqual(waiting.answer().status, 200)
+        for value in 'b', 'c':
+            self.assertEqual(server.get(f'/produce/t/{value}').status, 200)
+        self.assertEqual(self.values(), ['warm', 'a', 'b', 'c'])
+        self.assertEqual(server.status()['messages_pending'], 0)
 
     def test_the_isolated_client_ends(self):
         """By a fatal error of its own: the one beside it ends with it."""
