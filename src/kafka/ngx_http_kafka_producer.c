@@ -23,6 +23,10 @@
 #define NGX_HTTP_KAFKA_PRODUCER_CROWDED  5000
 
 
+typedef void (*ngx_http_kafka_producer_batch_pt)(
+    ngx_http_kafka_batch_t *batch, rd_kafka_resp_err_t err);
+
+
 static void ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer);
 static ngx_int_t ngx_http_kafka_producer_check_size(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
@@ -32,8 +36,9 @@ static void ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
 
 static void ngx_http_kafka_producer_reopen_handler(ngx_event_t *ev);
 static void ngx_http_kafka_producer_opened(void *data, ngx_int_t rc);
-static void ngx_http_kafka_producer_fail_unsent(
-    ngx_http_kafka_producer_t *producer, rd_kafka_resp_err_t err);
+static void ngx_http_kafka_producer_each_batch(
+    ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_producer_batch_pt handler, rd_kafka_resp_err_t err);
 static void ngx_http_kafka_producer_isolated(void *data, ngx_int_t rc);
 static void ngx_http_kafka_producer_submit_handler(ngx_event_t *ev);
 
@@ -331,7 +336,8 @@ ngx_http_kafka_producer_opened(void *data, ngx_int_t rc)
     }
 
     if (producer->clients.failures > 1) {
-        ngx_http_kafka_producer_fail_unsent(producer,
+        ngx_http_kafka_producer_each_batch(producer,
+                                         ngx_http_kafka_settle_fail_unsent,
                                          RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE);
     }
 
@@ -344,9 +350,11 @@ ngx_http_kafka_producer_opened(void *data, ngx_int_t rc)
 }
 
 
+/* the handler may free the batch that it is called for */
+
 static void
-ngx_http_kafka_producer_fail_unsent(ngx_http_kafka_producer_t *producer,
-    rd_kafka_resp_err_t err)
+ngx_http_kafka_producer_each_batch(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_producer_batch_pt handler, rd_kafka_resp_err_t err)
 {
     ngx_queue_t             *q, *next;
     ngx_http_kafka_batch_t  *batch;
@@ -358,9 +366,7 @@ ngx_http_kafka_producer_fail_unsent(ngx_http_kafka_producer_t *producer,
         next = ngx_queue_next(q);
         batch = ngx_queue_data(q, ngx_http_kafka_batch_t, link);
 
-        if (!batch->unknown) {
-            (void) ngx_http_kafka_settle_unsent(batch, err);
-        }
+        handler(batch, err);
     }
 }
 
@@ -442,7 +448,9 @@ ngx_http_kafka_producer_fatal_error(void *data)
 
         /* the next client will hear the same */
 
-        ngx_http_kafka_producer_fail_unsent(producer, err);
+        ngx_http_kafka_producer_each_batch(producer,
+                                           ngx_http_kafka_settle_fail_unsent,
+                                           err);
     }
 }
 
@@ -530,20 +538,8 @@ ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
 static void
 ngx_http_kafka_producer_abort(void *data)
 {
-    ngx_http_kafka_producer_t *producer = data;
-
-    ngx_queue_t             *q, *next;
-    ngx_http_kafka_batch_t  *batch;
-
-    for (q = ngx_queue_head(&producer->batches);
-         q != ngx_queue_sentinel(&producer->batches);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        batch = ngx_queue_data(q, ngx_http_kafka_batch_t, link);
-
-        ngx_http_kafka_settle_give_up(batch, RD_KAFKA_RESP_ERR__DESTROY);
-    }
+    ngx_http_kafka_producer_each_batch(data, ngx_http_kafka_settle_give_up,
+                                       RD_KAFKA_RESP_ERR__DESTROY);
 }
 
 

@@ -10,6 +10,8 @@
 
 static void ngx_http_kafka_settle_invalidate(ngx_http_kafka_record_t *record,
     rd_kafka_resp_err_t err);
+static ngx_int_t ngx_http_kafka_settle_unsent(ngx_http_kafka_batch_t *batch,
+    rd_kafka_resp_err_t err);
 static void ngx_http_kafka_settle_answer(ngx_http_kafka_batch_t *batch);
 
 
@@ -126,7 +128,19 @@ ngx_http_kafka_settle_answer(ngx_http_kafka_batch_t *batch)
 }
 
 
-ngx_int_t
+void
+ngx_http_kafka_settle_fail_unsent(ngx_http_kafka_batch_t *batch,
+    rd_kafka_resp_err_t err)
+{
+    if (!batch->unknown) {
+        (void) ngx_http_kafka_settle_unsent(batch, err);
+    }
+}
+
+
+/* NGX_OK, or NGX_DONE where that was all, and the batch is settled */
+
+static ngx_int_t
 ngx_http_kafka_settle_unsent(ngx_http_kafka_batch_t *batch,
     rd_kafka_resp_err_t err)
 {

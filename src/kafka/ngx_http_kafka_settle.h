@@ -36,10 +36,10 @@ void ngx_http_kafka_settle_waiting(ngx_http_kafka_producer_t *producer,
 void ngx_http_kafka_settle_batch(ngx_http_kafka_batch_t *batch);
 
 /*
- * Fails with err what is not yet with the client, of a batch whose topics are
- * known.  NGX_OK, or NGX_DONE where that was all, and the batch is settled.
+ * Fails with err what is not yet with the client, and settles the batch if that
+ * was all.  A batch whose topics are looked up is left as it is.
  */
-ngx_int_t ngx_http_kafka_settle_unsent(ngx_http_kafka_batch_t *batch,
+void ngx_http_kafka_settle_fail_unsent(ngx_http_kafka_batch_t *batch,
     rd_kafka_resp_err_t err);
 
 /*
