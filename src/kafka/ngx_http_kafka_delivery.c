@@ -117,7 +117,7 @@ ngx_http_kafka_delivery_retry(ngx_http_kafka_producer_t *producer,
 }
 
 
-/* librdkafka's clock will run anew, and must end before the batch's */
+/* librdkafka restarts its timeout, which must end before the batch's */
 
 static ngx_uint_t
 ngx_http_kafka_delivery_in_time(ngx_http_kafka_producer_t *producer,
@@ -140,6 +140,7 @@ static void
 ngx_http_kafka_delivery_acked(ngx_http_kafka_producer_t *producer,
     const rd_kafka_message_t *msg, ngx_uint_t offset_known)
 {
+    ngx_http_kafka_lane_t    *lane;
     ngx_http_kafka_topic_t   *topic;
     ngx_http_kafka_record_t  *record;
 
@@ -153,17 +154,19 @@ ngx_http_kafka_delivery_acked(ngx_http_kafka_producer_t *producer,
     record->batch->acked++;
     topic = record->target->topic;
 
+    lane = record->lane;
+
     if (!record->isolated) {
-        ngx_http_kafka_dispatch_acked(&producer->dispatch, record->lane,
+        ngx_http_kafka_dispatch_acked(&producer->dispatch, lane,
                                       producer->metrics.clock);
+
+        if (msg->partition == lane->partition) {
+            ngx_http_kafka_lane_acked(lane, producer->clients.generation,
+                                      record->offset, record->timestamp);
+        }
     }
 
-    if (!record->isolated && msg->partition == record->lane->partition) {
-        ngx_http_kafka_lane_acked(record->lane, producer->clients.generation,
-                                  record->offset, record->timestamp);
-    }
-
-    ngx_http_kafka_metrics_acked(&producer->metrics, record->lane->clock,
+    ngx_http_kafka_metrics_acked(&producer->metrics, lane->clock,
                                  record->key.len + record->value.len,
                                  &topic->slot, &topic->sn.str);
 

@@ -95,8 +95,7 @@ ngx_http_kafka_dispatch_wait(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_lane_t *lane, ngx_http_kafka_record_t *record)
 {
     ngx_http_kafka_lane_add(lane, record);
-    ngx_http_kafka_dispatch_ready(dispatch, lane,
-                                  record->target->batch->serial);
+    ngx_http_kafka_dispatch_ready(dispatch, lane, record->batch->serial);
     dispatch->waiting++;
 }
 
@@ -150,7 +149,7 @@ ngx_http_kafka_dispatch_lane_done(ngx_http_kafka_dispatch_t *dispatch,
 /*
  * Where brokers answer at once, the work of a request, for librdkafka and for
  * them, limits how much goes through: lanes that are ready wait for others, and
- * for fuller groups, till most of what is on its way is acknowledged, or for
+ * for fuller groups, until most of what is on its way is acknowledged, or for
  * about twice as long as that takes.  Where brokers are far away, the number of
  * requests on their way is the limit, and each is sent as soon as it can be.
  */

@@ -374,11 +374,10 @@ ngx_http_kafka_topic_found(ngx_http_kafka_topics_t *topics,
         topic->partitions = name->partitions;
         topic->known = 1;
 
-    } else if (topic->refresh) {
+    } else if (!topic->refresh) {
 
-        /* one broker's word: if the topic is gone, it will be denied */
+        /* otherwise it is one broker's word: a topic that is gone is denied */
 
-    } else {
         topic->known = 0;
     }
 
