@@ -730,6 +730,13 @@ ngx_http_kafka_json_messages_end_topic(ngx_http_kafka_json_messages_t *ps)
                       ps->batch->nrecords, NGX_HTTP_KAFKA_TOPIC_MAX);
     }
 
+    if (rc == NGX_BUSY) {
+        return ngx_http_kafka_reader_refuse(&ps->reader,
+                      "message %ui: a request may name at most %d topics, "
+                      "divide its messages among several requests",
+                      ps->batch->nrecords, NGX_HTTP_KAFKA_BATCH_TOPICS);
+    }
+
     if (rc == NGX_ERROR) {
         ps->reader.nomem = 1;
     }

@@ -18,6 +18,12 @@
 #define NGX_HTTP_KAFKA_BATCH_MESSAGE  256
 
 
+static ngx_http_kafka_target_t *ngx_http_kafka_batch_find(
+    ngx_http_kafka_batch_t *batch, ngx_str_t *name);
+static ngx_http_kafka_target_t *ngx_http_kafka_batch_new_target(
+    ngx_http_kafka_batch_t *batch, ngx_str_t *name);
+static void ngx_http_kafka_batch_index(ngx_http_kafka_batch_t *batch,
+    ngx_http_kafka_target_t *target);
 static void ngx_http_kafka_batch_free_later(ngx_http_kafka_batch_t *batch);
 static void ngx_http_kafka_batch_free_handler(ngx_event_t *ev);
 
@@ -45,6 +51,7 @@ ngx_http_kafka_batch_create(ngx_log_t *log)
 
     batch->pool = pool;
     batch->last = &batch->records;
+    batch->last_target = &batch->targets;
     batch->refs = 1;
 
     ngx_http_kafka_batch_hold(batch, NGX_HTTP_KAFKA_POOL_CACHE_BLOCK);
@@ -67,23 +74,65 @@ ngx_http_kafka_batch_target(ngx_http_kafka_batch_t *batch, ngx_str_t *name,
 {
     ngx_http_kafka_target_t  *target;
 
-    *dst = batch->target;
+    target = batch->target;
 
-    if (*dst
-        && (*dst)->name.len == name->len
-        && ngx_memcmp((*dst)->name.data, name->data, name->len) == 0)
+    if (target == NULL
+        || target->name.len != name->len
+        || ngx_memcmp(target->name.data, name->data, name->len) != 0)
     {
-        return NGX_OK;
+        target = ngx_http_kafka_batch_find(batch, name);
     }
 
-    if (!ngx_http_kafka_topic_name_valid(name)) {
-        return NGX_DECLINED;
+    if (target == NULL) {
+
+        if (!ngx_http_kafka_topic_name_valid(name)) {
+            return NGX_DECLINED;
+        }
+
+        if (batch->ntargets == NGX_HTTP_KAFKA_BATCH_TOPICS) {
+            return NGX_BUSY;
+        }
+
+        target = ngx_http_kafka_batch_new_target(batch, name);
+        if (target == NULL) {
+            return NGX_ERROR;
+        }
     }
+
+    batch->target = target;
+    *dst = target;
+
+    return NGX_OK;
+}
+
+
+/* among several: a single one is the one asked for last */
+
+static ngx_http_kafka_target_t *
+ngx_http_kafka_batch_find(ngx_http_kafka_batch_t *batch, ngx_str_t *name)
+{
+    uint32_t  hash;
+
+    if (batch->ntargets < 2) {
+        return NULL;
+    }
+
+    hash = ngx_murmur_hash2(name->data, name->len);
+
+    return (ngx_http_kafka_target_t *)
+               ngx_str_rbtree_lookup(&batch->tree, name, hash);
+}
+
+
+static ngx_http_kafka_target_t *
+ngx_http_kafka_batch_new_target(ngx_http_kafka_batch_t *batch, ngx_str_t *name)
+{
+    ngx_http_kafka_target_t  *target;
 
     target = ngx_pcalloc(batch->pool, sizeof(ngx_http_kafka_target_t)
                                       + name->len);
     if (target == NULL) {
-        return NGX_ERROR;
+        return NULL;
     }
 
     target->name.len = name->len;
@@ -93,19 +142,37 @@ ngx_http_kafka_batch_target(ngx_http_kafka_batch_t *batch, ngx_str_t *name,
     target->batch = batch;
     target->partition = RD_KAFKA_PARTITION_UA;
 
-    if (batch->target) {
-        batch->target->next = target;
+    /* most batches have one topic, and need no tree */
 
-    } else {
-        batch->targets = target;
+    if (batch->ntargets == 1) {
+        ngx_rbtree_init(&batch->tree, &batch->sentinel,
+                        ngx_str_rbtree_insert_value);
+        ngx_http_kafka_batch_index(batch, batch->targets);
     }
 
-    batch->target = target;
-    *dst = target;
+    if (batch->ntargets) {
+        ngx_http_kafka_batch_index(batch, target);
+    }
+
+    *batch->last_target = target;
+    batch->last_target = &target->next;
+    batch->ntargets++;
 
     ngx_http_kafka_batch_hold(batch, name->len);
 
-    return NGX_OK;
+    return target;
+}
+
+
+static void
+ngx_http_kafka_batch_index(ngx_http_kafka_batch_t *batch,
+    ngx_http_kafka_target_t *target)
+{
+    target->node.str = target->name;
+    target->node.node.key = ngx_murmur_hash2(target->name.data,
+                                             target->name.len);
+
+    ngx_rbtree_insert(&batch->tree, &target->node.node);
 }
 
 

@@ -28,9 +28,17 @@
 typedef void (*ngx_http_kafka_batch_handler_pt)(ngx_http_kafka_batch_t *batch);
 
 
-/* the topic of one record or of several that follow each other */
+/*
+ * Topics of one batch, at most: librdkafka's work for new ones grows with their
+ * square, and others wait for it, see docs/design.md for how long
+ */
+#define NGX_HTTP_KAFKA_BATCH_TOPICS  64
+
+
+/* a topic of the batch, for all of its records */
 
 struct ngx_http_kafka_target_s {
+    ngx_str_node_t                  node;      /* by name, in batch->tree */
     ngx_http_kafka_target_t        *next;
     ngx_http_kafka_batch_t         *batch;
     ngx_http_kafka_topic_t         *topic;     /* once it is known */
@@ -53,7 +61,11 @@ struct ngx_http_kafka_batch_s {
     size_t                          bytes;     /* of keys and values */
 
     ngx_http_kafka_target_t        *targets;
-    ngx_http_kafka_target_t        *target;    /* the newest */
+    ngx_http_kafka_target_t       **last_target;
+    ngx_http_kafka_target_t        *target;    /* the one asked for last */
+    ngx_uint_t                      ntargets;
+    ngx_rbtree_t                    tree;      /* of targets, if several */
+    ngx_rbtree_node_t               sentinel;
 
     ngx_http_kafka_record_t        *unsent;    /* first without a lane */
     ngx_uint_t                      unknown;   /* targets being looked up */
@@ -91,9 +103,9 @@ ngx_http_kafka_batch_t *ngx_http_kafka_batch_create(ngx_log_t *log);
 void ngx_http_kafka_batch_hold(ngx_http_kafka_batch_t *batch, ssize_t size);
 
 /*
- * The target for a topic's name, which is copied: the newest again where it is
- * the same.  NGX_OK, NGX_DECLINED where no topic can have this name, or
- * NGX_ERROR when memory is out.
+ * The target for a topic's name, which is copied; each topic has one.  NGX_OK,
+ * NGX_DECLINED where no topic can have this name, NGX_BUSY where it would be
+ * one more than NGX_HTTP_KAFKA_BATCH_TOPICS, or NGX_ERROR when memory is out.
  */
 ngx_int_t ngx_http_kafka_batch_target(ngx_http_kafka_batch_t *batch,
     ngx_str_t *name, ngx_http_kafka_target_t **target);

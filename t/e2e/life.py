@@ -725,10 +725,10 @@ class Life(kafkatest.TestCase):
             self.assertEqual(answer.status, 200, answer)
             return answer.json['producers']['main']['clients_rebuilt']
 
-        for i in range(11):
+        for i in range(18):
             answer = server.post('/produce', [
                 {'topic': f'many-{n}', 'partition': 0, 'value': 'a'}
-                for n in range(i * 100, i * 100 + 100)])
+                for n in range(i * 60, i * 60 + 60)])
             self.assertEqual(answer.status, 200, answer)
 
         self.assertEqual(rebuilt(), 0)

@@ -17,6 +17,16 @@ LOOKED_UP = re.compile(r'topic "(\S+)" was looked up: (-?\d+)')
 AGAIN = '-2'
 
 
+def debug_log(test, server):
+    """Of a server with `error_log debug.log debug`."""
+
+    with open(os.path.join(server.dir, 'debug.log'), encoding='latin-1') as f:
+        text = f.read()
+    if '[debug]' not in text:
+        test.skipTest('nginx has no debug log')
+    return text
+
+
 class Lookup(kafkatest.TestCase):
     def setUp(self):
         self.broker = self.mock()
@@ -24,14 +34,6 @@ class Lookup(kafkatest.TestCase):
     def serve(self):
         return self.nginx(kafkatest.producer(self.broker.bootstrap),
                           main='error_log debug.log debug;')
-
-    def debug_log(self, server):
-        with open(os.path.join(server.dir, 'debug.log'),
-                  encoding='latin-1') as f:
-            text = f.read()
-        if '[debug]' not in text:
-            self.skipTest('nginx has no debug log')
-        return text
 
     def values(self, topic):
         return [record.value.decode() for record in
@@ -66,7 +68,7 @@ class Lookup(kafkatest.TestCase):
         for topic in topics[0], topics[NAMES], topics[-1]:
             self.assertEqual(self.values(topic), [topic])
 
-        log = self.debug_log(server)
+        log = debug_log(self, server)
         self.assertIn(f': {NAMES} topics are looked up', log)
         self.assertEqual([name for name, rc in LOOKED_UP.findall(log)], topics)
 
