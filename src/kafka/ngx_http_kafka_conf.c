@@ -7,6 +7,7 @@
 #include <ngx_http_kafka_conf.h>
 #include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_file.h>
+#include <ngx_http_kafka_property.h>
 
 
 /* milliseconds */
@@ -47,20 +48,14 @@ static char *ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
 static ngx_int_t ngx_http_kafka_conf_allowed(ngx_conf_t *cf,
     ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name);
-static ngx_int_t ngx_http_kafka_conf_table(ngx_http_kafka_conf_ctx_t *ctx);
-static char ngx_http_kafka_conf_owner(const char *table, ngx_str_t *name);
 static ngx_int_t ngx_http_kafka_conf_set(ngx_conf_t *cf,
     ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name, ngx_str_t *value);
-static ngx_uint_t ngx_http_kafka_conf_cut(rd_kafka_conf_t *conf,
-    ngx_str_t *name, ngx_str_t *value);
 static ngx_uint_t ngx_http_kafka_conf_names_file(ngx_str_t *name,
     ngx_str_t *value);
 static ngx_int_t ngx_http_kafka_conf_read_file(ngx_conf_t *cf,
     ngx_http_kafka_conf_ctx_t *ctx, ngx_str_t *name, ngx_str_t *value);
 static ngx_int_t ngx_http_kafka_conf_mock(ngx_conf_t *cf,
     ngx_http_kafka_conf_t *conf, ngx_http_kafka_conf_ctx_t *ctx);
-static ngx_int_t ngx_http_kafka_conf_number(rd_kafka_conf_t *conf,
-    const char *name);
 static ngx_msec_t ngx_http_kafka_conf_backoff(rd_kafka_conf_t *conf);
 static char *ngx_http_kafka_conf_check(ngx_conf_t *cf,
     ngx_http_kafka_conf_t *conf, ngx_http_kafka_conf_ctx_t *ctx);
@@ -70,8 +65,6 @@ static char *ngx_http_kafka_conf_try(ngx_conf_t *cf,
     ngx_http_kafka_conf_t *conf, ngx_http_kafka_conf_ctx_t *ctx);
 static void ngx_http_kafka_conf_partitioner(ngx_http_kafka_conf_t *conf,
     rd_kafka_conf_t *properties);
-static ngx_uint_t ngx_http_kafka_conf_true(rd_kafka_conf_t *conf,
-    const char *name);
 
 
 static ngx_http_kafka_conf_default_t  ngx_http_kafka_conf_defaults[] = {
@@ -171,7 +164,8 @@ ngx_http_kafka_conf_block(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_kafka_conf_table(&ctx) != NGX_OK) {
+    ctx.table = ngx_http_kafka_property_table();
+    if (ctx.table == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -310,7 +304,7 @@ ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 
         /* an unknown name may be the rest of a secret without quotes */
 
-        if (ngx_http_kafka_conf_owner(ctx->table, &value[0])) {
+        if (ngx_http_kafka_property_owner(ctx->table, &value[0])) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "kafka property \"%V\" must have one value",
                                &value[0]);
@@ -364,7 +358,7 @@ ngx_http_kafka_conf_allowed(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
         }
     }
 
-    if (ngx_http_kafka_conf_owner(ctx->table, name) == 'C') {
+    if (ngx_http_kafka_property_owner(ctx->table, name) == 'C') {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "kafka property \"%V\" is a consumer's", name);
         return NGX_ERROR;
@@ -380,60 +374,6 @@ ngx_http_kafka_conf_allowed(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
     }
 
     return NGX_OK;
-}
-
-
-/* "name | C | ...", a line for each property, which the caller frees */
-
-static ngx_int_t
-ngx_http_kafka_conf_table(ngx_http_kafka_conf_ctx_t *ctx)
-{
-    FILE    *fp;
-    size_t   size;
-
-    fp = open_memstream(&ctx->table, &size);
-    if (fp == NULL) {
-        return NGX_ERROR;
-    }
-
-    rd_kafka_conf_properties_show(fp);
-
-    if (fclose(fp) != 0) {
-        free(ctx->table);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * 'C' for a consumer's property, which librdkafka takes for a producer without
- * a word, 'P' or '*' for others, 0 for an unknown one.  Nothing else of
- * librdkafka's has this but the table that it prints.
- */
-
-static char
-ngx_http_kafka_conf_owner(const char *table, ngx_str_t *name)
-{
-    const char  *p;
-
-    for (p = table; p && *p; p = strchr(p, '\n')) {
-
-        if (*p == '\n') {
-            p++;
-        }
-
-        if (ngx_strncmp(p, name->data, name->len) == 0
-            && p[name->len] == ' ')
-        {
-            p = strchr(p, '|');
-
-            return p ? p[1 + strspn(p + 1, " ")] : 0;
-        }
-    }
-
-    return 0;
 }
 
 
@@ -461,7 +401,7 @@ ngx_http_kafka_conf_set(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    if (ngx_http_kafka_conf_cut(ctx->conf, name, value)) {
+    if (ngx_http_kafka_property_cut(ctx->conf, name, value)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "kafka property \"%V\" must be a plain number",
                            name);
@@ -491,26 +431,6 @@ ngx_http_kafka_conf_set(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
     }
 
     return NGX_OK;
-}
-
-
-/* librdkafka takes the digits of "10s" for milliseconds and drops the rest */
-
-static ngx_uint_t
-ngx_http_kafka_conf_cut(rd_kafka_conf_t *conf, ngx_str_t *name,
-    ngx_str_t *value)
-{
-    char    kept[64];
-    size_t  size, digits;
-
-    size = sizeof(kept);
-    digits = strspn((char *) value->data, "0123456789");
-
-    return digits > 0 && digits < value->len && value->data[digits] != '.'
-           && rd_kafka_conf_get(conf, (char *) name->data, kept, &size)
-              == RD_KAFKA_CONF_OK
-           && strlen(kept) == digits
-           && ngx_strncmp(kept, value->data, digits) == 0;
 }
 
 
@@ -583,7 +503,9 @@ ngx_http_kafka_conf_mock(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
     ngx_str_t   *names;
     ngx_uint_t   i, auto_create;
 
-    if (ngx_http_kafka_conf_number(ctx->conf, "test.mock.num.brokers") <= 0) {
+    if (ngx_http_kafka_property_number(ctx->conf, "test.mock.num.brokers")
+        <= 0)
+    {
         return NGX_OK;
     }
 
@@ -623,22 +545,6 @@ ngx_http_kafka_conf_mock(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
 }
 
 
-static ngx_int_t
-ngx_http_kafka_conf_number(rd_kafka_conf_t *conf, const char *name)
-{
-    char    value[32];
-    size_t  size;
-
-    size = sizeof(value);
-
-    if (rd_kafka_conf_get(conf, name, value, &size) != RD_KAFKA_CONF_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_atoi((u_char *) value, ngx_strlen(value));
-}
-
-
 /* the shortest time before a retry: since librdkafka 2.3 it varies by 20 % */
 
 static ngx_msec_t
@@ -646,8 +552,8 @@ ngx_http_kafka_conf_backoff(rd_kafka_conf_t *conf)
 {
     ngx_int_t  backoff, most;
 
-    backoff = ngx_http_kafka_conf_number(conf, "retry.backoff.ms");
-    most = ngx_http_kafka_conf_number(conf, "retry.backoff.max.ms");
+    backoff = ngx_http_kafka_property_number(conf, "retry.backoff.ms");
+    most = ngx_http_kafka_property_number(conf, "retry.backoff.max.ms");
 
     if (most > 0) {
         backoff = ngx_min(backoff, most);
@@ -684,8 +590,8 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
         return NGX_CONF_ERROR;
     }
 
-    timeout = ngx_http_kafka_conf_number(ctx->conf, "message.timeout.ms");
-    max = ngx_http_kafka_conf_number(ctx->conf, "message.max.bytes");
+    timeout = ngx_http_kafka_property_number(ctx->conf, "message.timeout.ms");
+    max = ngx_http_kafka_property_number(ctx->conf, "message.max.bytes");
 
     if (timeout <= 0 || max <= 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -723,16 +629,16 @@ ngx_http_kafka_conf_values(ngx_http_kafka_conf_t *conf,
 
     conf->retry_backoff = ngx_http_kafka_conf_backoff(ctx->conf);
 
-    conf->statistics_interval = ngx_http_kafka_conf_number(ctx->conf,
+    conf->statistics_interval = ngx_http_kafka_property_number(ctx->conf,
                                                     "statistics.interval.ms");
     conf->statistics_off = ctx->statistics && !conf->statistics_interval;
 
-    conf->auto_create = ngx_http_kafka_conf_true(ctx->conf,
+    conf->auto_create = ngx_http_kafka_property_true(ctx->conf,
                                                   "allow.auto.create.topics");
-    conf->idempotent = ngx_http_kafka_conf_true(ctx->conf,
+    conf->idempotent = ngx_http_kafka_property_true(ctx->conf,
                                                     "enable.idempotence");
 
-    if (ngx_http_kafka_conf_true(ctx->conf,
+    if (ngx_http_kafka_property_true(ctx->conf,
                                  "enable.ssl.certificate.verification"))
     {
         (void) rd_kafka_conf_set_ssl_cert_verify_cb(ctx->conf,
@@ -757,7 +663,7 @@ ngx_http_kafka_conf_partitioner(ngx_http_kafka_conf_t *conf,
     }
 
     conf->partitioner = ngx_http_kafka_partitioner(value);
-    conf->sticky = ngx_max(ngx_http_kafka_conf_number(properties,
+    conf->sticky = ngx_max(ngx_http_kafka_property_number(properties,
                                           "sticky.partitioning.linger.ms"), 0);
 }
 
@@ -780,19 +686,4 @@ ngx_http_kafka_conf_try(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
     }
 
     return NGX_CONF_OK;
-}
-
-
-/* 0 where librdkafka lacks the property, too */
-
-static ngx_uint_t
-ngx_http_kafka_conf_true(rd_kafka_conf_t *conf, const char *name)
-{
-    char    value[8];
-    size_t  size;
-
-    size = sizeof(value);
-
-    return rd_kafka_conf_get(conf, name, value, &size) == RD_KAFKA_CONF_OK
-           && ngx_strcmp(value, "true") == 0;
 }
