@@ -625,3 +625,53 @@ none
 GET /produce/$TOPIC/a
 --- json_body
 {"topic": "$TOPIC", "partition": 0, "offset": 0, "timestamp": "*"}
+
+
+
+=== TEST 46: an idempotent producer that retries too soon
+--- http_config
+    kafka_producer main {                     # here
+        retry.backoff.ms 19;
+        bootstrap.servers 127.0.0.1:9;
+    }                                         # here
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/"main": "retry\.backoff\.ms" must be at least 20 /]
+
+
+
+=== TEST 47: one that is idempotent by a later line
+--- http_config
+    kafka_producer main {                     # here
+        bootstrap.servers 127.0.0.1:9;
+        retry.backoff.ms 1;
+        enable.idempotence true;
+    }                                         # here
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/"main": "retry\.backoff\.ms" must be at least 20 /]
+
+
+
+=== TEST 48: the shortest backoff, with and without idempotence
+--- http_config
+    kafka_producer main {
+        bootstrap.servers $TEST_NGINX_KAFKA;
+        retry.backoff.ms 20;
+    }
+    kafka_producer other {
+        bootstrap.servers $TEST_NGINX_KAFKA;
+        retry.backoff.ms 1;
+        enable.idempotence false;
+    }
+--- config
+    location /produce { kafka_produce main; }
+    location /other { kafka_produce other; }
+--- cases eval
+[
+    [['GET', '/produce/$TOPIC/a'], 200],
+    [['GET', '/other/$TOPIC/b'], 200],
+]
+--- records
+{"topic": "$TOPIC", "value": "a"}
+{"topic": "$TOPIC", "value": "b"}

@@ -14,6 +14,12 @@
 #define NGX_HTTP_KAFKA_CONF_STATISTICS       1000
 #define NGX_HTTP_KAFKA_CONF_STATISTICS_TEXT  "1000"
 
+/*
+ * Milliseconds, the shortest time before a retry: a client that may send a
+ * message twice is purged every 10 ms, which must come first
+ */
+#define NGX_HTTP_KAFKA_CONF_BACKOFF          20
+
 /* librdkafka's versions, 2.4.0 and 2.10.0: in between, a topic that has another
    id than before leaves a freed entry in the cache of metadata */
 #define NGX_HTTP_KAFKA_CONF_CRASHES          0x02040000
@@ -57,6 +63,8 @@ static ngx_int_t ngx_http_kafka_conf_read_file(ngx_conf_t *cf,
 static ngx_int_t ngx_http_kafka_conf_mock(ngx_conf_t *cf,
     ngx_http_kafka_conf_t *conf, ngx_http_kafka_conf_ctx_t *ctx);
 static ngx_msec_t ngx_http_kafka_conf_backoff(rd_kafka_conf_t *conf);
+static ngx_int_t ngx_http_kafka_conf_retries(ngx_conf_t *cf,
+    ngx_http_kafka_conf_t *conf, ngx_http_kafka_conf_ctx_t *ctx);
 static char *ngx_http_kafka_conf_check(ngx_conf_t *cf,
     ngx_http_kafka_conf_t *conf, ngx_http_kafka_conf_ctx_t *ctx);
 static void ngx_http_kafka_conf_values(ngx_http_kafka_conf_t *conf,
@@ -88,6 +96,15 @@ static ngx_http_kafka_conf_default_t  ngx_http_kafka_conf_defaults[] = {
     { "reconnect.backoff.max.ms", "1000" },
 
     { NULL, NULL }
+};
+
+
+/* librdkafka has the second one since 2.3 */
+
+static const char  *ngx_http_kafka_conf_backoffs[] = {
+    "retry.backoff.ms",
+    "retry.backoff.max.ms",
+    NULL
 };
 
 
@@ -563,6 +580,35 @@ ngx_http_kafka_conf_backoff(rd_kafka_conf_t *conf)
 }
 
 
+static ngx_int_t
+ngx_http_kafka_conf_retries(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
+    ngx_http_kafka_conf_ctx_t *ctx)
+{
+    ngx_int_t     backoff;
+    const char  **name;
+
+    if (!ngx_http_kafka_property_true(ctx->conf, "enable.idempotence")) {
+        return NGX_OK;
+    }
+
+    for (name = ngx_http_kafka_conf_backoffs; *name; name++) {
+
+        backoff = ngx_http_kafka_property_number(ctx->conf, *name);
+
+        if (backoff != NGX_ERROR && backoff < NGX_HTTP_KAFKA_CONF_BACKOFF) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "kafka producer \"%V\": \"%s\" must be at "
+                               "least %d where \"enable.idempotence\" is "
+                               "true, or messages could be sent twice",
+                               &conf->name, *name, NGX_HTTP_KAFKA_CONF_BACKOFF);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 static char *
 ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
     ngx_http_kafka_conf_ctx_t *ctx)
@@ -601,7 +647,9 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_kafka_conf_mock(cf, conf, ctx) != NGX_OK) {
+    if (ngx_http_kafka_conf_retries(cf, conf, ctx) != NGX_OK
+        || ngx_http_kafka_conf_mock(cf, conf, ctx) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -435,7 +435,8 @@ class Kafka(kafkatest.TestCase):
 
     def test_old_timestamp_beside_valid_ones_that_may_be_retries(self):
         self.kafka.topic('slow', message_timestamp_before_max_ms='3600000')
-        self.server = self.serve('retry.backoff.ms 1')
+        self.server = self.serve('retry.backoff.ms 1',
+                                 'enable.idempotence false')
         self.crowd('slow', {'value': 'v'}, {'value': 'v', 'timestamp': 1},
                    400, 'INVALID_TIMESTAMP', certain=('no', 'maybe'))
 
