@@ -9,7 +9,7 @@
 # "util/test.sh --quick" does is done, or a Kafka (kafka-VERSION, or kafka-newest
 # for Maven's newest), where on Debian 12 the tests run that need a real Kafka.
 # FILE... are test files, to run only these.  "sid+3.9.1" is Debian sid with that
-# Kafka.  All the columns of the table in README.md, without any.
+# Kafka.  All the columns of the table in CONTRIBUTING.md, without any.
 #
 # Prints a table, in Markdown; the last line is "N passed, N failed".  What the
 # tests printed is in build/matrix/COLUMN.
