@@ -124,8 +124,10 @@ __DATA__
 === TEST 8: a second document
 --- cases eval
 [
-    map { [$_, 400, qr/byte \d+/] }
-        q({"value":"v"}{"value":"v"}), qq({"value":"v"}\n{"value":"v"}\n),
+    [qq({"value":"v"}\n{"value":"v"}\n), 400,
+     qr/send newline-delimited JSON as one array, byte 14$/],
+    map { [$_, 400, qr/data after the end of the document: .*, byte \d+$/] }
+        q({"value":"v"}{"value":"v"}), qq({"value":"v"}\r\n{"value":"v"}),
         q({"value":"v"} x), q([]1), q([][]), q({"value":"v"} null),
         q([{"value":"v"}]"v"),
 ]

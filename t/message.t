@@ -27,8 +27,11 @@ __DATA__
 === TEST 2: value absent or of another type
 --- cases eval
 [
-    [q({}), 400, qr/message 0\b.*value/],
-    [q({"key":"k"}), 400, qr/message 0\b.*value/],
+    [q({}), 400, qr/message 0: field "value" is missing$/],
+    [q({"key":"k"}), 400, qr/message 0: field "value" is missing$/],
+    [q([{"value":"v"},{}]), 400, qr/message 1: field "value" is missing$/],
+    [q({"records":[{"value":"v"}]}), 400, qr/field "value" is missing$/],
+    [q({"value":"v","value":null}), 400, qr/message 0\b.*value.*string/],
     [q({"value":null}), 400, qr/message 0\b.*value.*string/],
     [q({"value":1}), 400, qr/message 0\b.*value.*string/],
     [q({"value":1.5}), 400, qr/message 0\b.*value.*string/],

@@ -324,7 +324,7 @@ POST /produce/$TOPIC
 --- response_headers
 X-Topic: variables-18
 X-Messages: 1
-X-Error: message 1: field "value" must be a string
+X-Error: message 1: field "value" is missing
 
 
 

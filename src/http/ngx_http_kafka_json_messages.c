@@ -492,8 +492,9 @@ ngx_http_kafka_json_messages_field_value(ngx_http_kafka_json_messages_t *ps,
         break;
 
     case field_value:
-        rc = ngx_http_kafka_json_messages_text(ps, &record->value, type, data,
-                                               len);
+        rc = (type == type_null) ? NGX_DECLINED
+             : ngx_http_kafka_json_messages_text(ps, &record->value, type, data,
+                                                 len);
         break;
 
     case field_partition:
@@ -654,7 +655,9 @@ ngx_http_kafka_json_messages_end_message(ngx_http_kafka_json_messages_t *ps)
     }
 
     if (ps->record->value.data == NULL) {
-        return ngx_http_kafka_json_messages_bad_field(ps, field_value);
+        return ngx_http_kafka_reader_refuse(&ps->reader,
+                                     "message %ui: field \"value\" is missing",
+                                     ps->batch->nrecords);
     }
 
     if (ngx_http_kafka_json_messages_end_topic(ps) != NGX_OK) {

@@ -313,6 +313,11 @@ ngx_http_kafka_reader_status(ngx_http_kafka_reader_t *rd, ngx_int_t rc,
         }
     }
 
+    if (ngx_strstr(text, "trailing garbage") != NULL) {
+        text = (u_char *) "data after the end of the document: send "
+                          "newline-delimited JSON as one array";
+    }
+
     return ngx_http_kafka_reader_refuse(rd, "invalid JSON: %s, byte %O", text,
                                        offset);
 }
