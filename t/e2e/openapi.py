@@ -76,7 +76,7 @@ SERVER = '''
         location = /health       {{ auth_basic off; error_page 418 /refused;
                                     kafka_health main; }}
         location = /away/health  {{ auth_basic off; kafka_health away; }}
-        {guide}
+        {early_errors}
 '''
 
 
@@ -89,11 +89,11 @@ def document():
     return yaml.safe_load(read('docs/openapi.yaml'))
 
 
-def guide():
-    """The guide's lines for what nginx refuses early."""
+def early_errors():
+    """The documented lines for what nginx refuses early."""
 
     return re.search(r'^    error_page 400 405 .*?^    }\n',
-                     read('docs/guide.md'), re.M | re.S).group()
+                     read('docs/operations.md'), re.M | re.S).group()
 
 
 def with_topics(doc):
@@ -155,7 +155,7 @@ class OpenAPI(kafkatest.TestCase):
         server = kafkatest.Nginx(
             HTTP.format(kafka=self.kafka.bootstrap, mock=late.bootstrap,
                         odd=odd.bootstrap),
-            SERVER.format(guide=guide()))
+            SERVER.format(early_errors=early_errors()))
 
         with open(os.path.join(server.dir, 'users'), 'w',
                   encoding='ascii') as f:

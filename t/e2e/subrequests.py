@@ -207,7 +207,7 @@ class Subrequests(kafkatest.TestCase):
         self.assertEqual(page('/produce/sub/a')['offset'], 0)
         self.assertEqual(page('/produce/s!b/m')['status'], 400)
 
-    # what the guide says of mirror and auth_request
+    # what the documentation says of mirror and auth_request
 
     def test_mirror_delays_the_next_request_of_its_connection(self):
         server = self.serve('''
