@@ -20,7 +20,7 @@ packages() { # group
         run)   echo nginx curl ;;
         clang) echo clang libclang-rt-dev ;;
         test)  echo perl libtest-nginx-perl python3 python3-confluent-kafka \
-                    python3-prometheus-client kcat \
+                    python3-prometheus-client python3-markdown-it kcat jq \
                     curl nghttp2-client iproute2 procps ;;
         kafka) echo 'default-jre-headless|openjdk-17-jre-headless' maven openssl ;;
         modules) echo libnginx-mod-http-lua libnginx-mod-http-js ;;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds with gcc and with clang, checks the style,
-# runs the tests, again with the Debian package (util/package.sh), in a static
-# build (util/static.sh), under the sanitizers (util/sanitize.sh), and the fuzzers
-# for a minute (util/fuzz.sh); the last line is "N passed, N failed".
+# Installs what is missing, builds with gcc and with clang, checks the style and
+# the documents, runs the tests, again with the Debian package (util/package.sh),
+# in a static build (util/static.sh), under the sanitizers (util/sanitize.sh), and
+# the fuzzers for a minute (util/fuzz.sh); the last line is "N passed, N failed".
 #
 #   util/test.sh               all of that
 #   util/test.sh --quick       without the package, the static build, sanitizers,
@@ -248,7 +248,7 @@ groups=(build test)
 if [ $# -eq 0 ]; then groups+=(clang); fi
 if [ ${#scripts[@]} -gt 0 ]; then groups+=(kafka node); fi
 case " ${scripts[*]} " in *openapi.py*|*clients.py*) groups+=(clients) ;; esac
-case " ${scripts[*]} " in *subrequests.py*) groups+=(modules) ;; esac
+case " ${scripts[*]} " in *subrequests.py*|*documents.py*) groups+=(modules) ;; esac
 case " ${scripts[*]} " in *browser.py*|*demo.py*) groups+=(browser) ;; esac
 if ! util/deps.sh "${groups[@]}"; then failed=1; finish; fi
 
@@ -265,6 +265,7 @@ if [ $# -eq 0 ]; then
         util/build.sh --no-install || true
     step mock-clang compile_mock clang "$build/clang/kafka-mock" || true
     step style util/style.pl || true
+    step documents util/check_docs.py || true
 fi
 if [ -z "$ready" ]; then finish; fi
 
