@@ -710,7 +710,7 @@ POST /produce/$TOPIC-p
 "POST /produce/\$TOPIC\n" . '{"value":"' . 'x' x 70_000 . '"}'
 --- error_code: 413
 --- response_body_like chop
-^\{"error":"the messages of this request .+","status":413\}$
+^\{"error":"this request needs more memory .+","status":413\}$
 --- error_log
 "kafka_max_memory" is 65536
 --- no_records: $TOPIC
@@ -725,7 +725,7 @@ POST /produce/$TOPIC-p
 "POST /produce/\$TOPIC\n[" . '{"value":""},' x 1000 . "]"
 --- error_code: 413
 --- response_body_like chop
-^\{"error":"the messages of this request .+","status":413\}$
+^\{"error":"this request needs more memory .+","status":413\}$
 --- no_records: $TOPIC
 
 

@@ -100,15 +100,15 @@ ngx_http_kafka_admission_memory(ngx_http_request_t *r,
     }
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "kafka: all requests hold %uz bytes, and this one needs %O "
+                  "kafka: all requests use %uz bytes, and this one needs %O "
                   "more: \"kafka_max_memory\" is %uz",
                   ngx_http_kafka_held(), more, kmcf->max_memory);
 
     if (more > max - (off_t) ctx->batch->size) {
         return ngx_http_kafka_refuse(ctx,
                             NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
-                            "the messages of this request need more memory "
-                            "than this server gives to all: nothing was sent");
+                            "this request needs more memory than the server "
+                            "allows for all requests: nothing was sent");
     }
 
     return ngx_http_kafka_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,

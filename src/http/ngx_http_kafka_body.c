@@ -46,8 +46,8 @@ ngx_http_kafka_body_read(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
         /* a proxy without buffering has passed on a part of the body, or all */
 
         return ngx_http_kafka_refuse(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR,
-                        "the request body went elsewhere before the request "
-                        "came here: nothing was sent");
+                        "the request body was passed on before the request "
+                        "came to this location: nothing was sent");
     }
 
     ctx->body_handler = handler;

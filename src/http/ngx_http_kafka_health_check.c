@@ -74,16 +74,16 @@ ngx_http_kafka_health_check_reason(ngx_http_kafka_producer_t *producer,
 
     case NGX_ERROR:
         return producer->closing ? "the worker process is going away"
-                                 : "the client could not be made, the error "
-                                   "log tells why";
+                                 : "the client could not be made, see the "
+                                   "error log";
 
     case NGX_AGAIN:
         return "no broker has been reached yet";
 
     case NGX_ABORT:
-        return "the brokers refuse the client, the error log tells why";
+        return "the brokers refuse the client, see the error log";
 
     default:
-        return "no broker is up, the error log tells why";
+        return "no broker is up, see the error log";
     }
 }

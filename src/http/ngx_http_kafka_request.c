@@ -245,7 +245,7 @@ ngx_http_kafka_request_start(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     if (ngx_http_kafka_producer_open(ctx->producer) == NGX_ERROR) {
         return ngx_http_kafka_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
                             "the Kafka producer could not be started: "
-                            "nothing was sent, the server's log tells why");
+                            "nothing was sent, see the server's error log");
     }
 
     rc = ngx_http_kafka_admission_memory(r, ctx,

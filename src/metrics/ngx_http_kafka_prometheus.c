@@ -76,10 +76,10 @@ static ngx_http_kafka_prometheus_t  ngx_http_kafka_prometheus_per_name[] = {
     { "kafka_requests_waiting", "gauge", "Requests that wait for Kafka.",
       ngx_http_kafka_prometheus_of(waiting), 0 },
     { "kafka_messages_unsent", "gauge",
-      "Messages of these that are not yet with librdkafka.",
+      "Messages of these requests that still wait in nginx.",
       ngx_http_kafka_prometheus_of(unsent), 0 },
     { "kafka_messages_pending", "gauge",
-      "Messages with librdkafka, on their way.",
+      "Messages that librdkafka has now.",
       ngx_http_kafka_prometheus_of(pending), 0 },
     { "kafka_messages_acknowledged_total", "counter",
       "Messages that Kafka has acknowledged.",
@@ -88,7 +88,7 @@ static ngx_http_kafka_prometheus_t  ngx_http_kafka_prometheus_per_name[] = {
       "Bytes of keys and values that Kafka has acknowledged.",
       ngx_http_kafka_prometheus_of(counters.bytes), 0 },
     { "kafka_clients_rebuilt_total", "counter",
-      "Clients of librdkafka that took the place of another.",
+      "How often a client of librdkafka was replaced.",
       ngx_http_kafka_prometheus_of(counters.rebuilt), 0 },
     { NULL, NULL, NULL, 0, 0 }
 };
@@ -215,10 +215,10 @@ ngx_http_kafka_prometheus_workers(ngx_http_kafka_writer_t *out,
     }
 
     ngx_http_kafka_write(out,
-        "# HELP kafka_memory_bytes Memory that requests hold, about.\n"
+        "# HELP kafka_memory_bytes Memory that requests use, roughly.\n"
         "# TYPE kafka_memory_bytes gauge\n"
         "kafka_memory_bytes %uz\n"
-        "# HELP kafka_memory_worker_most_bytes The worker that holds most.\n"
+        "# HELP kafka_memory_worker_most_bytes Memory of the largest worker.\n"
         "# TYPE kafka_memory_worker_most_bytes gauge\n"
         "kafka_memory_worker_most_bytes %uz\n"
         "# HELP kafka_memory_worker_limit_bytes kafka_max_memory, a worker.\n"

@@ -645,7 +645,7 @@ class Metrics(kafkatest.TestCase):
             answer = server.get('/health')
             self.assertEqual(answer.json, {
                 'status': 'down', 'producer': 'main',
-                'reason': 'no broker is up, the error log tells why',
+                'reason': 'no broker is up, see the error log',
                 'code': '_TRANSPORT'})
             self.assertEqual(answer.headers['Content-Type'],
                              'application/json')
