@@ -264,7 +264,9 @@ class Page:
                 self.report(line, f'invalid JSON: {e}')
 
     def runs(self, line, name, text):
-        """A test that runs commands has each of them in it."""
+        """A test that runs commands has each of them in it: the program and
+        its first argument, or all its options.
+        """
 
         if not os.path.exists(os.path.join(ROOT, name)):
             self.report(line, f'no test {name}')
@@ -280,7 +282,11 @@ class Page:
         test = ' '.join(test.replace('"', '').split())
 
         for command in self.commands(text):
-            if ' '.join(command.split()[:2]) not in test:
+            words = command.split()
+            options = [word for word in words if word.startswith('-')]
+            if ' '.join(words[:2]) not in test and not (
+                    options and all(word in test for word in
+                                    (words[0], *options))):
                 self.report(line, f'{name} does not run: {command}')
 
     def calls(self, line, text):
