@@ -3,7 +3,7 @@
 //	go run produce.go             a message in each of the API's forms
 //	go run produce.go MESSAGES    a JSON array of messages, with their topics
 //
-// KAFKA_URL, KAFKA_USER and KAFKA_PASSWORD say where to and as whom.
+// KAFKA_URL, KAFKA_USER and KAFKA_PASSWORD set the server and the user.
 package main
 
 import (
@@ -32,8 +32,8 @@ type Message struct {
 	Headers   []Header `json:"headers,omitempty"`
 }
 
-// Outcome is the metadata of a message in Kafka or, with an Error, what became
-// of one that was not acknowledged.
+// Outcome is the metadata of a message in Kafka or, with an Error, what happened
+// to one that was not acknowledged.
 type Outcome struct {
 	Topic     string `json:"topic"`
 	Partition *int32 `json:"partition,omitempty"`
@@ -133,9 +133,9 @@ func Post(topic string, messages ...Message) ([]Outcome, error) {
 	return outcomes, err
 }
 
-// PostAll sends messages, and again those that failed and may yet succeed.  A
-// message that is "maybe" in Kafka is sent again, and may be there twice; to
-// rather lose it, send again only what is persisted "no".
+// PostAll sends messages, and retries those that failed and can still succeed.
+// A message that is "maybe" in Kafka is sent again, and may be there twice.  If
+// you would rather lose it, retry only what is persisted "no".
 func PostAll(tries int, messages ...Message) ([]Outcome, error) {
 	outcomes := make([]Outcome, len(messages))
 	known := false

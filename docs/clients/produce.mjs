@@ -4,7 +4,7 @@
 //     produce.mjs               a message in each of the API's forms
 //     produce.mjs MESSAGES      a JSON array of messages, with their topics
 //
-// KAFKA_URL, KAFKA_USER and KAFKA_PASSWORD say where to and as whom.
+// KAFKA_URL, KAFKA_USER and KAFKA_PASSWORD set the server and the user.
 
 const {
     KAFKA_URL = "http://127.0.0.1:8080",
@@ -31,10 +31,10 @@ async function ask(address, message) {
     return body;
 }
 
-// Sends messages, and again those that failed and may yet succeed.  An entry a
-// message comes back: its metadata, or why it is not in Kafka.  A message that
-// is "maybe" in Kafka is sent again, and may be there twice; to rather lose it,
-// send again only what is persisted "no".
+// Sends messages, and retries those that failed and can still succeed.  Returns
+// an entry for each message: its metadata, or why it is not in Kafka.  A message
+// that is "maybe" in Kafka is sent again, and may be there twice.  If you would
+// rather lose it, retry only what is persisted "no".
 async function sendAll(messages, tries = 5) {
     const outcomes = messages.map(() => null);
     let left = [...messages.keys()], error;

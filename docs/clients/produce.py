@@ -4,7 +4,7 @@
     produce.py                a message in each of the API's forms
     produce.py MESSAGES       a JSON array of messages, with their topics
 
-KAFKA_URL, KAFKA_USER and KAFKA_PASSWORD say where to and as whom.
+KAFKA_URL, KAFKA_USER and KAFKA_PASSWORD set the server and the user.
 """
 
 import json
@@ -35,11 +35,11 @@ def ask(method, url, **kwargs):
 
 
 def send_all(messages, tries=5):
-    """Sends messages, and again those that failed and may yet succeed.
+    """Sends messages, and retries those that failed and can still succeed.
 
-    An entry a message comes back: its metadata, or why it is not in Kafka.
-    A message that is "maybe" in Kafka is sent again, and may be there twice; to
-    rather lose it, send again only what is persisted "no".
+    Returns an entry for each message: its metadata, or why it is not in Kafka.
+    A message that is "maybe" in Kafka is sent again, and may be there twice.
+    If you would rather lose it, retry only what is persisted "no".
     """
 
     outcomes = [None] * len(messages)

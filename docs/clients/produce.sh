@@ -4,7 +4,7 @@
 #     produce.sh                a message in each of the API's forms
 #     produce.sh MESSAGES       a JSON array of messages, with their topics
 #
-# KAFKA_URL, KAFKA_USER and KAFKA_PASSWORD say where to and as whom.
+# KAFKA_URL, KAFKA_USER and KAFKA_PASSWORD set the server and the user.
 set -euo pipefail
 
 url=${KAFKA_URL:-http://127.0.0.1:8080}/produce
@@ -25,10 +25,10 @@ ask() { # curl's arguments: prints the answer, or fails
 
 escape() { jq -rn --arg text "$1" '$text | @uri'; }
 
-# Sends an array of messages, and again those that failed and may yet succeed.
-# Prints an entry a message: its metadata, or why it is not in Kafka.  A message
-# that is "maybe" in Kafka is sent again, and may be there twice; to rather lose
-# it, send again only what is persisted "no".
+# Sends an array of messages, and retries those that failed and can still
+# succeed.  Prints an entry for each message: its metadata, or why it is not in
+# Kafka.  A message that is "maybe" in Kafka is sent again, and may be there
+# twice.  If you would rather lose it, retry only what is persisted "no".
 send_all() { # messages
     local messages=$1 left outcomes answer status body try
     outcomes=$(jq -c 'map(null)' <<<"$messages")

@@ -35,9 +35,9 @@ show(await producer.produceMany([
     { topic: "cities", key: "city", value: "Paris" },
 ]));
 
-// The client sends a request again on any error, five times in 16 s, and then
-// throws.  It does not tell which of several messages failed: one a request is
-// what can be told apart.
+// The client retries after any error, five times within 16 s, and then throws.
+// It does not say which of several messages failed.  To know that, send one
+// message a request.
 try {
     await producer.produce("no-such-topic", "lost");
 } catch (e) {
