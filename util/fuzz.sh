@@ -58,7 +58,7 @@ for folder in core event event/modules os/unix http http/modules http/v2; do
     headers+=(-I"$source/src/$folder")
 done
 
-nginx=("$source"/src/core/ngx_{palloc,string}.c
+nginx=("$source"/src/core/ngx_{palloc,string,murmurhash,rbtree}.c
        "$source/src/os/unix/ngx_alloc.c")
 module=(src/json/ngx_http_kafka_{lex,yajl,reader}.c
         src/http/ngx_http_kafka_json_messages.c
