@@ -9,6 +9,7 @@
 #include <ngx_http_kafka_error_filter.h>
 #include <ngx_http_kafka_health_check.h>
 #include <ngx_http_kafka_location.h>
+#include <ngx_http_kafka_shutdown.h>
 #include <ngx_http_kafka_request.h>
 #include <ngx_http_kafka_status.h>
 #include <ngx_http_kafka_variables.h>
@@ -598,7 +599,7 @@ ngx_http_kafka_exit_process(ngx_cycle_t *cycle)
     producer = kmcf->producers.elts;
 
     for (i = 0; i < kmcf->producers.nelts; i++) {
-        ngx_http_kafka_producer_close(producer[i], until);
+        ngx_http_kafka_shutdown(producer[i], until);
     }
 
     for (i = 0; i < kmcf->producers.nelts; i++) {

@@ -675,3 +675,15 @@ GET /produce/$TOPIC/a
 --- records
 {"topic": "$TOPIC", "value": "a"}
 {"topic": "$TOPIC", "value": "b"}
+
+
+
+=== TEST 49: a property that is the module's
+--- http_config
+    kafka_producer main {
+        bootstrap.servers 127.0.0.1:9;
+        enable.gapless.guarantee false;       # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/"enable\.gapless\.guarantee".*it is on for an idempotent producer, and off otherwise/]

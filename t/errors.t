@@ -496,12 +496,12 @@ leader $TOPIC-p 1 -1
 --- request
 POST /produce/$TOPIC-p
 [{"partition":0,"value":"a"},{"partition":1,"value":"b"},{"partition":0,"value":"c"}]
---- error_code: 504
+--- error_code: 503
 --- json_body
-{"error": "*", "status": 504, "results": [
+{"error": "*", "status": 503, "results": [
  {"topic": "$TOPIC-p", "partition": 0, "offset": 0, "timestamp": 1234},
  {"topic": "$TOPIC-p", "error": "*", "code": "_MSG_TIMED_OUT",
-  "retriable": true, "persisted": "maybe"},
+  "retriable": true, "persisted": "no"},
  {"topic": "$TOPIC-p", "partition": 0, "offset": 1, "timestamp": 1234}]}
 --- records
 {"topic": "$TOPIC-p", "value": "a"}

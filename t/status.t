@@ -12,11 +12,12 @@ sub status($%) {
     my ($name, %of) = @_;
 
     my %all = (acknowledged => 0, bytes => 0, failed => '{}', topics => '{}',
-               brokers => '[]', requests => '{}', %of);
+               brokers => '[]', requests => '{}', rebuilt => 0, %of);
 
     return qq({"version": "~^\\\\d+\\\\.\\\\d+\\\\.\\\\d+\$",
         "memory_limit": 268435456, "workers": [$worker],
-        "producers": {"$name": {"workers": 1, $zero, "clients_rebuilt": 0,
+        "producers": {"$name": {"workers": 1, $zero, "clients": "*",
+            "clients_rebuilt": $all{rebuilt},
             "requests": $all{requests},
             "messages_acknowledged": $all{acknowledged},
             "bytes_acknowledged": $all{bytes},
@@ -104,7 +105,7 @@ fail 0 TOPIC_AUTHORIZATION_FAILED 20
 ['{"error": "*", "status": 403, "results": "*"}',
  '{"error": "*", "status": 403, "results": "*"}',
  main::status('main', requests => '{"403": 2}',
-              failed => '{"TOPIC_AUTHORIZATION_FAILED": 3}',
+              failed => '{"TOPIC_AUTHORIZATION_FAILED": 3}', rebuilt => '"*"',
               topics => '{"status-4": {"acknowledged": 0, "failed": 3}}')]
 
 

@@ -713,7 +713,6 @@ ngx_http_kafka_json_messages_end_topic(ngx_http_kafka_json_messages_t *ps)
         }
 
         ps->record->target = ps->target;
-
         return NGX_OK;
     }
 
@@ -740,9 +739,7 @@ ngx_http_kafka_json_messages_end_topic(ngx_http_kafka_json_messages_t *ps)
                       ps->batch->nrecords, NGX_HTTP_KAFKA_BATCH_TOPICS);
     }
 
-    if (rc == NGX_ERROR) {
-        ps->reader.nomem = 1;
-    }
+    ps->reader.nomem |= (rc == NGX_ERROR);
 
     return rc;
 }

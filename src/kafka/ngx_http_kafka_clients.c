@@ -9,134 +9,91 @@
 #include <librdkafka/rdkafka_mock.h>
 
 
+/* milliseconds after its deadline in which librdkafka would give up a record */
+#define NGX_HTTP_KAFKA_CLIENTS_LATER  5000
+
+
 static ngx_int_t ngx_http_kafka_clients_start(
-    ngx_http_kafka_clients_t *clients);
-static void ngx_http_kafka_clients_opened(void *data, rd_kafka_t *rk,
-    const char *errstr);
-static ngx_int_t ngx_http_kafka_clients_made(ngx_http_kafka_clients_t *clients,
-    rd_kafka_t *rk, const char *errstr);
-static ngx_uint_t ngx_http_kafka_clients_early(
     ngx_http_kafka_clients_t *clients);
 static ngx_int_t ngx_http_kafka_clients_confs(
     ngx_http_kafka_clients_t *clients, char *errstr);
 static void ngx_http_kafka_clients_use_mock(ngx_http_kafka_clients_t *clients);
-static void ngx_http_kafka_clients_isolated(void *data, rd_kafka_t *rk,
-    const char *errstr);
-static void ngx_http_kafka_clients_end_task(ngx_http_kafka_client_task_t **task,
-    ngx_msec_t until);
+static void ngx_http_kafka_clients_timeout(ngx_http_kafka_clients_t *clients);
+
+
+void
+ngx_http_kafka_clients_init(ngx_http_kafka_clients_t *clients)
+{
+    ngx_uint_t               i;
+    ngx_http_kafka_shard_t  *shard;
+
+    clients->nshards = 1;
+
+    for (i = 0; i < NGX_HTTP_KAFKA_CLIENTS_ALL; i++) {
+        shard = &clients->shards[i];
+
+        shard->conf = clients->conf;
+        shard->events = clients->events;
+        shard->generations = &clients->generation;
+        shard->handler = clients->handler;
+        shard->data = clients->data;
+        shard->index = i;
+        shard->isolated = (i >= NGX_HTTP_KAFKA_CLIENTS_SHARDS);
+
+        ngx_http_kafka_shard_init(shard);
+    }
+}
 
 
 ngx_int_t
 ngx_http_kafka_clients_open(ngx_http_kafka_clients_t *clients)
 {
-    if (clients->rk_task) {
-        return NGX_AGAIN;
+    ngx_http_kafka_shard_t  *shard;
+
+    shard = &clients->shards[0];
+
+    if (clients->started) {
+        return ngx_http_kafka_shard_open(shard, 0);
     }
 
-    if (clients->failed
-        && ngx_current_msec - clients->failed
-           < NGX_HTTP_KAFKA_CLIENTS_REOPEN)
+    if (shard->failed
+        && ngx_current_msec - shard->failed < NGX_HTTP_KAFKA_SHARD_REOPEN)
     {
         return NGX_ERROR;
     }
 
-    if (ngx_http_kafka_clients_early(clients)) {
-        return NGX_AGAIN;
-    }
-
-    if (clients->rk_conf == NULL) {
-        return ngx_http_kafka_clients_start(clients);
-    }
-
-    clients->rk_task = ngx_http_kafka_client_task_start(
-                                              clients->conf->thread_pool,
-                                              clients->rk_conf,
-                                              ngx_http_kafka_clients_opened,
-                                              clients);
-    if (clients->rk_task == NULL) {
-        return ngx_http_kafka_clients_made(clients, NULL, "no thread");
-    }
-
-    return NGX_AGAIN;
+    return ngx_http_kafka_clients_start(clients);
 }
 
 
 static ngx_int_t
 ngx_http_kafka_clients_start(ngx_http_kafka_clients_t *clients)
 {
-    char         errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
-    rd_kafka_t  *rk;
+    char                     errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
+    ngx_uint_t               i;
+    ngx_http_kafka_shard_t  *shards;
 
-    rk = NULL;
+    shards = clients->shards;
 
     if (clients->events->connection == NULL
         && ngx_http_kafka_events_open(clients->events) != NGX_OK)
     {
-        return ngx_http_kafka_clients_made(clients, NULL, "no connection");
+        return ngx_http_kafka_shard_fail(&shards[0], "no connection");
     }
 
-    if (ngx_http_kafka_clients_confs(clients, errstr) == NGX_OK) {
-        rk = ngx_http_kafka_client_new(clients->rk_conf, errstr);
+    if (ngx_http_kafka_clients_confs(clients, errstr) != NGX_OK) {
+        return ngx_http_kafka_shard_fail(&shards[0], errstr);
     }
 
-    return ngx_http_kafka_clients_made(clients, rk, errstr);
-}
-
-
-static void
-ngx_http_kafka_clients_opened(void *data, rd_kafka_t *rk, const char *errstr)
-{
-    ngx_http_kafka_clients_t *clients = data;
-
-    clients->rk_task = NULL;
-
-    clients->opened_handler(clients->data,
-                            ngx_http_kafka_clients_made(clients, rk, errstr));
-}
-
-
-/* NGX_OK, or NGX_ERROR where rk is NULL */
-
-static ngx_int_t
-ngx_http_kafka_clients_made(ngx_http_kafka_clients_t *clients, rd_kafka_t *rk,
-    const char *errstr)
-{
-    if (rk == NULL) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "kafka producer \"%V\" could not be made: %s",
-                      &clients->conf->name, errstr);
-
-        clients->failed = ngx_max(ngx_current_msec, 1);
-        clients->failures++;
-        return NGX_ERROR;
+    for (i = 0; i < NGX_HTTP_KAFKA_CLIENTS_ALL; i++) {
+        shards[i].properties = shards[i].isolated ? clients->isolated_conf
+                                                  : clients->shard_conf;
     }
 
-    clients->rk = rk;
-    clients->generation++;
-    clients->failed = 0;
-    clients->failures = 0;
-    clients->opened = ngx_current_msec;
-    clients->served = 0;
+    shards[0].properties = clients->first_conf;
+    clients->started = 1;
 
-    ngx_http_kafka_events_add(clients->events, rk);
-
-    return NGX_OK;
-}
-
-
-/*
- * A client that has delivered something is followed by another one at once.
- * One that failed before may have no right to be there: brokers would see a
- * login for each request that waits, and the next client would fail, too.
- */
-
-static ngx_uint_t
-ngx_http_kafka_clients_early(ngx_http_kafka_clients_t *clients)
-{
-    return clients->opened
-           && !clients->served
-           && ngx_current_msec - clients->opened
-              < NGX_HTTP_KAFKA_CLIENTS_REOPEN;
+    return ngx_http_kafka_shard_open(&shards[0], 1);
 }
 
 
@@ -159,23 +116,39 @@ ngx_http_kafka_clients_confs(ngx_http_kafka_clients_t *clients, char *errstr)
             return NGX_ERROR;
         }
 
-        clients->rk_conf = rd_kafka_conf_dup_filter(properties, 2, mock);
+        clients->first_conf = rd_kafka_conf_dup_filter(properties, 2, mock);
         ngx_http_kafka_clients_use_mock(clients);
 
     } else {
-        clients->rk_conf = rd_kafka_conf_dup(properties);
+        clients->first_conf = rd_kafka_conf_dup(properties);
     }
 
-    clients->aux_conf = rd_kafka_conf_dup(clients->rk_conf);
+    if (clients->conf->idempotent) {
+        ngx_http_kafka_clients_timeout(clients);
+    }
 
-    /* only the statistics of rk are read */
+    clients->shard_conf = rd_kafka_conf_dup(clients->first_conf);
 
-    (void) rd_kafka_conf_set(clients->aux_conf, "statistics.interval.ms", "0",
-                             NULL, 0);
+    /* only the statistics of the first one are read */
+
+    (void) rd_kafka_conf_set(clients->shard_conf, "statistics.interval.ms",
+                             "0", NULL, 0);
+
+    clients->aux_conf = rd_kafka_conf_dup(clients->shard_conf);
+
+    (void) rd_kafka_conf_set(clients->aux_conf, "enable.gapless.guarantee",
+                             "false", NULL, 0);
+
+    /*
+     * a record that fails for good may have others sent under new sequence
+     * numbers: with one lane and one request on its way to a broker there is
+     * none that it may have
+     */
 
     clients->isolated_conf = rd_kafka_conf_dup(clients->aux_conf);
 
-    (void) rd_kafka_conf_set(clients->isolated_conf, "batch.num.messages", "1",
+    (void) rd_kafka_conf_set(clients->isolated_conf,
+                             "max.in.flight.requests.per.connection", "1",
                              NULL, 0);
 
     return NGX_OK;
@@ -194,147 +167,49 @@ ngx_http_kafka_clients_use_mock(ngx_http_kafka_clients_t *clients)
                   "kafka producer \"%V\": librdkafka's mock cluster answers "
                   "in this process, at %s", &clients->conf->name, brokers);
 
-    (void) rd_kafka_conf_set(clients->rk_conf, "bootstrap.servers", brokers,
+    (void) rd_kafka_conf_set(clients->first_conf, "bootstrap.servers", brokers,
                              NULL, 0);
 }
 
 
-ngx_msec_t
-ngx_http_kafka_clients_reopen(ngx_http_kafka_clients_t *clients)
-{
-    if (!ngx_http_kafka_clients_early(clients)) {
-        return NGX_HTTP_KAFKA_CLIENTS_REOPEN;
-    }
-
-    return NGX_HTTP_KAFKA_CLIENTS_REOPEN
-           - (ngx_current_msec - clients->opened);
-}
-
-
-ngx_int_t
-ngx_http_kafka_clients_isolate(ngx_http_kafka_clients_t *clients)
-{
-    if (clients->isolated) {
-        return NGX_OK;
-    }
-
-    if (clients->isolated_failed) {
-        clients->isolated_failed = 0;
-        return NGX_ERROR;
-    }
-
-    if (clients->isolated_task == NULL) {
-        clients->isolated_task = ngx_http_kafka_client_task_start(
-                                              clients->conf->thread_pool,
-                                              clients->isolated_conf,
-                                              ngx_http_kafka_clients_isolated,
-                                              clients);
-    }
-
-    return clients->isolated_task ? NGX_AGAIN : NGX_ERROR;
-}
-
+/*
+ * A record that librdkafka lets time out makes it number all others anew, as
+ * one that failed: the module gives it up before.
+ */
 
 static void
-ngx_http_kafka_clients_isolated(void *data, rd_kafka_t *rk, const char *errstr)
+ngx_http_kafka_clients_timeout(ngx_http_kafka_clients_t *clients)
 {
-    ngx_http_kafka_clients_t *clients = data;
+    char        text[NGX_INT64_LEN + 1];
+    ngx_msec_t  timeout;
 
-    clients->isolated_task = NULL;
+    timeout = ngx_min(clients->conf->timeout + NGX_HTTP_KAFKA_CLIENTS_LATER,
+                      NGX_MAX_INT32_VALUE);
 
-    if (rk == NULL) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "kafka producer \"%V\": no client to produce records "
-                      "one by one: %s", &clients->conf->name, errstr);
+    *ngx_snprintf((u_char *) text, NGX_INT64_LEN, "%M", timeout) = '\0';
 
-        clients->isolated_failed = 1;
-        clients->isolated_handler(clients->data, NGX_ERROR);
-        return;
-    }
-
-    if (clients->rk == NULL) {
-
-        /* both end together, and the other one has ended meanwhile */
-
-        ngx_http_kafka_client_destroy_later(clients->conf->thread_pool, rk);
-        return;
-    }
-
-    clients->isolated = rk;
-
-    ngx_http_kafka_events_add(clients->events, rk);
-
-    clients->isolated_handler(clients->data, NGX_OK);
+    (void) rd_kafka_conf_set(clients->first_conf, "message.timeout.ms", text,
+                             NULL, 0);
 }
 
 
-rd_kafka_resp_err_t
-ngx_http_kafka_clients_fatal_error(ngx_http_kafka_clients_t *clients,
-    char *text, size_t size)
+ngx_http_kafka_shard_t *
+ngx_http_kafka_clients_shard(ngx_http_kafka_clients_t *clients,
+    ngx_http_kafka_lane_t *lane)
 {
-    rd_kafka_resp_err_t  err;
-
-    text[0] = '\0';
-    err = rd_kafka_fatal_error(clients->rk, text, size);
-
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR && clients->isolated) {
-        err = rd_kafka_fatal_error(clients->isolated, text, size);
+    if (ngx_http_kafka_lane_isolated(lane)) {
+        return ngx_http_kafka_clients_isolated(clients);
     }
 
-    return err;
+    return &clients->shards[(ngx_uint_t) ngx_max(lane->partition, 0)
+                            % clients->nshards];
 }
 
 
-void
-ngx_http_kafka_clients_purge(ngx_http_kafka_clients_t *clients, int what)
+ngx_http_kafka_shard_t *
+ngx_http_kafka_clients_isolated(ngx_http_kafka_clients_t *clients)
 {
-    what |= RD_KAFKA_PURGE_F_NON_BLOCKING;
-
-    (void) rd_kafka_purge(clients->rk, what);
-
-    if (clients->isolated) {
-        (void) rd_kafka_purge(clients->isolated, what);
-    }
-}
-
-
-void
-ngx_http_kafka_clients_end(ngx_http_kafka_clients_t *clients)
-{
-    ngx_http_kafka_events_remove_all(clients->events);
-
-    if (clients->isolated) {
-        ngx_http_kafka_client_destroy_later(clients->conf->thread_pool,
-                                            clients->isolated);
-        clients->isolated = NULL;
-    }
-
-    ngx_http_kafka_client_destroy_later(clients->conf->thread_pool,
-                                        clients->rk);
-    clients->rk = NULL;
-}
-
-
-ngx_int_t
-ngx_http_kafka_clients_destroy(ngx_http_kafka_clients_t *clients,
-    ngx_msec_t until)
-{
-    ngx_http_kafka_events_remove_all(clients->events);
-
-    if (clients->isolated
-        && ngx_http_kafka_client_destroy_until(clients->isolated, until)
-           != NGX_OK)
-    {
-        return NGX_AGAIN;
-    }
-
-    if (ngx_http_kafka_client_destroy_until(clients->rk, until) != NGX_OK) {
-        return NGX_AGAIN;
-    }
-
-    clients->rk = NULL;
-
-    return NGX_OK;
+    return &clients->shards[NGX_HTTP_KAFKA_CLIENTS_SHARDS];
 }
 
 
@@ -342,39 +217,22 @@ void
 ngx_http_kafka_clients_close(ngx_http_kafka_clients_t *clients,
     ngx_msec_t until)
 {
-    ngx_http_kafka_clients_end_task(&clients->rk_task, until);
-    ngx_http_kafka_clients_end_task(&clients->isolated_task, until);
+    ngx_uint_t  i;
 
-    if (clients->rk_conf) {
-        rd_kafka_conf_destroy(clients->rk_conf);
+    for (i = 0; i < NGX_HTTP_KAFKA_CLIENTS_ALL; i++) {
+        ngx_http_kafka_shard_close(&clients->shards[i], until);
+    }
+
+    if (clients->started) {
+        rd_kafka_conf_destroy(clients->first_conf);
+        rd_kafka_conf_destroy(clients->shard_conf);
         rd_kafka_conf_destroy(clients->aux_conf);
         rd_kafka_conf_destroy(clients->isolated_conf);
-        clients->rk_conf = NULL;
+        clients->started = 0;
     }
 
     if (clients->mock) {
         (void) ngx_http_kafka_client_destroy_until(clients->mock, until);
         clients->mock = NULL;
-    }
-}
-
-
-/* a client that came too late, and has nothing */
-
-static void
-ngx_http_kafka_clients_end_task(ngx_http_kafka_client_task_t **task,
-    ngx_msec_t until)
-{
-    rd_kafka_t  *rk;
-
-    if (*task == NULL) {
-        return;
-    }
-
-    rk = ngx_http_kafka_client_task_end(*task);
-    *task = NULL;
-
-    if (rk) {
-        (void) ngx_http_kafka_client_destroy_until(rk, until);
     }
 }

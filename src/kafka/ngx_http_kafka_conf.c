@@ -69,6 +69,8 @@ static char *ngx_http_kafka_conf_check(ngx_conf_t *cf,
     ngx_http_kafka_conf_t *conf, ngx_http_kafka_conf_ctx_t *ctx);
 static void ngx_http_kafka_conf_values(ngx_http_kafka_conf_t *conf,
     ngx_http_kafka_conf_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_conf_gapless(ngx_conf_t *cf,
+    ngx_http_kafka_conf_t *conf, ngx_http_kafka_conf_ctx_t *ctx);
 static char *ngx_http_kafka_conf_try(ngx_conf_t *cf,
     ngx_http_kafka_conf_t *conf, ngx_http_kafka_conf_ctx_t *ctx);
 static void ngx_http_kafka_conf_partitioner(ngx_http_kafka_conf_t *conf,
@@ -129,6 +131,8 @@ static ngx_http_kafka_conf_refused_t  ngx_http_kafka_conf_refused[] = {
     { ngx_string("log.queue"), "librdkafka's log goes to nginx's" },
     { ngx_string("internal.termination.signal"),
       "signals belong to nginx" },
+    { ngx_string("enable.gapless.guarantee"),
+      "it is on for an idempotent producer, and off otherwise" },
     { ngx_null_string, NULL }
 };
 
@@ -658,6 +662,12 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
 
     ngx_http_kafka_conf_values(conf, ctx);
 
+    if (conf->idempotent && ngx_http_kafka_conf_gapless(cf, conf, ctx)
+                            != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     conf->thread_pool = ngx_thread_pool_add(cf, NULL);
     if (conf->thread_pool == NULL) {
         return NGX_CONF_ERROR;
@@ -676,6 +686,8 @@ ngx_http_kafka_conf_values(ngx_http_kafka_conf_t *conf,
     ngx_http_kafka_conf_partitioner(conf, ctx->conf);
 
     conf->retry_backoff = ngx_http_kafka_conf_backoff(ctx->conf);
+    conf->in_flight = ngx_http_kafka_property_number(ctx->conf,
+                                    "max.in.flight.requests.per.connection");
 
     conf->statistics_interval = ngx_http_kafka_property_number(ctx->conf,
                                                     "statistics.interval.ms");
@@ -692,6 +704,33 @@ ngx_http_kafka_conf_values(ngx_http_kafka_conf_t *conf,
         (void) rd_kafka_conf_set_ssl_cert_verify_cb(ctx->conf,
                                                 ngx_http_kafka_client_verify);
     }
+}
+
+
+/*
+ * After a message that failed for good librdkafka would number all others anew,
+ * and send some again that a broker has: with this property it stops instead,
+ * before it has sent one.  librdkafka calls it experimental, so it may go.
+ */
+
+static ngx_int_t
+ngx_http_kafka_conf_gapless(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
+    ngx_http_kafka_conf_ctx_t *ctx)
+{
+    char  errstr[NGX_HTTP_KAFKA_CLIENT_ERROR];
+
+    if (rd_kafka_conf_set(ctx->conf, "enable.gapless.guarantee", "true",
+                          errstr, sizeof(errstr))
+        == RD_KAFKA_CONF_OK)
+    {
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "kafka producer \"%V\": this librdkafka cannot avoid "
+                       "duplicates: %s", &conf->name, errstr);
+
+    return NGX_ERROR;
 }
 
 

@@ -34,6 +34,7 @@ typedef struct {
     ngx_msec_t           retry_backoff;  /* milliseconds, the shortest */
     ngx_msec_t           statistics_interval;  /* milliseconds, 0: none */
     size_t               message_max;    /* message.max.bytes */
+    ngx_uint_t           in_flight;      /* requests, of a connection */
 
     const ngx_http_kafka_partitioner_t
                         *partitioner;

@@ -104,16 +104,24 @@ ngx_http_kafka_connectivity_report(ngx_http_kafka_connectivity_t *cn,
     ngx_log_error(level, ngx_cycle->log, 0, "kafka producer \"%V\": %s: %s",
                   cn->name, name, text);
 
-    if (!known && err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-        cn->logged_error = cn->last_error;
-        cn->error_logged = ngx_current_msec;
+    if (known) {
+        return;
     }
+
+    if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        cn->down_logged = ngx_max(ngx_current_msec, 1);
+        return;
+    }
+
+    cn->logged_error = cn->last_error;
+    cn->error_logged = ngx_current_msec;
 }
 
 
 /*
  * Whether the log has this error already: it comes again with each attempt to
- * connect.  That a connection broke says less than why it cannot be made.
+ * connect, and from each client.  That a connection broke says less than why it
+ * cannot be made.
  */
 
 static ngx_uint_t
@@ -121,7 +129,9 @@ ngx_http_kafka_connectivity_known(ngx_http_kafka_connectivity_t *cn,
     rd_kafka_resp_err_t err)
 {
     if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-        return 0;
+        return cn->down_logged
+               && ngx_current_msec - cn->down_logged
+                  < NGX_HTTP_KAFKA_LOG_REPEAT;
     }
 
     if (cn->last_error == RD_KAFKA_RESP_ERR_NO_ERROR
@@ -174,6 +184,14 @@ ngx_http_kafka_connectivity_log(ngx_http_kafka_connectivity_t *cn, int level,
         return;
     }
 
+    if (ngx_strcmp(facility, "CONFWARN") == 0
+        && ngx_strstr(text, "enable.gapless.guarantee"))
+    {
+        /* each client says that it is experimental */
+
+        return;
+    }
+
     /* syslog's levels are nginx's less one; a broker's fault is no [crit] */
 
     level = ngx_max(level + 1, NGX_LOG_ERR);
@@ -222,6 +240,7 @@ ngx_http_kafka_connectivity_acked(ngx_http_kafka_connectivity_t *cn,
 {
     cn->last_error = RD_KAFKA_RESP_ERR_NO_ERROR;
     cn->logged_error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    cn->down_logged = 0;
 
     if (cn->unreachable
         && rd_kafka_message_broker_id(msg) == cn->unreachable_broker)

@@ -31,6 +31,7 @@ typedef struct {
     /* what was last written at the level "error", and when; 0: nothing */
     rd_kafka_resp_err_t   logged_error;
     ngx_msec_t            error_logged;
+    ngx_msec_t            down_logged;       /* all brokers, or 0 */
     rd_kafka_resp_err_t   logged_fatal;
     ngx_msec_t            fatal_logged;
 

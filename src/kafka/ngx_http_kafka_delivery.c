@@ -5,79 +5,123 @@
 
 
 #include <ngx_http_kafka_delivery.h>
+#include <ngx_http_kafka_errors.h>
 #include <ngx_http_kafka_outcome.h>
+#include <ngx_http_kafka_replace.h>
 #include <ngx_http_kafka_settle.h>
-#include <ngx_http_kafka_submit.h>
 
 
-static ngx_int_t ngx_http_kafka_delivery_retry(
-    ngx_http_kafka_producer_t *producer, const rd_kafka_message_t *msg,
-    rd_kafka_msg_status_t persisted);
+static ngx_int_t ngx_http_kafka_delivery_retry(ngx_http_kafka_shard_t *shard,
+    const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted);
+static ngx_int_t ngx_http_kafka_delivery_refused(ngx_http_kafka_shard_t *shard,
+    const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted);
+static void ngx_http_kafka_delivery_suspect(ngx_http_kafka_shard_t *shard,
+    const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted);
+static void ngx_http_kafka_delivery_return(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_record_t *record);
 static ngx_uint_t ngx_http_kafka_delivery_in_time(
-    ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
-static void ngx_http_kafka_delivery_acked(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_shard_t *shard, ngx_http_kafka_batch_t *batch);
+static void ngx_http_kafka_delivery_acked(ngx_http_kafka_shard_t *shard,
     const rd_kafka_message_t *msg, ngx_uint_t offset_known);
 static rd_kafka_resp_err_t ngx_http_kafka_delivery_cause(
-    ngx_http_kafka_producer_t *producer, const rd_kafka_message_t *msg);
+    ngx_http_kafka_shard_t *shard, ngx_http_kafka_lane_t *lane,
+    rd_kafka_resp_err_t err);
 
 
 void
-ngx_http_kafka_delivery_report(void *data, const rd_kafka_message_t *msg,
-    ngx_uint_t offset_known)
+ngx_http_kafka_delivery_report(void *owner, const rd_kafka_message_t *msg,
+    ngx_uint_t offset_known, ngx_uint_t first)
 {
-    ngx_http_kafka_producer_t *producer = data;
+    ngx_http_kafka_shard_t *shard = owner;
 
-    rd_kafka_t                 *rk;
+    ngx_int_t                   rc;
     rd_kafka_resp_err_t         err;
     rd_kafka_msg_status_t       persisted;
+    ngx_http_kafka_lane_t      *lane;
     ngx_http_kafka_conf_t      *conf;
     ngx_http_kafka_record_t    *record;
-    ngx_http_kafka_dispatch_t  *dispatch;
+    ngx_http_kafka_producer_t  *producer;
 
-    conf = producer->conf;
-    dispatch = &producer->dispatch;
-
+    producer = shard->data;
+    conf = shard->conf;
     record = msg->_private;
-    rk = record->isolated ? producer->clients.isolated : producer->clients.rk;
+    lane = record->lane;
 
-    err = ngx_http_kafka_delivery_cause(producer, msg);
-    persisted = ngx_http_kafka_outcome_persisted(rk, msg, conf->retry_backoff,
+    err = ngx_http_kafka_delivery_cause(shard, lane,
+                                        ngx_http_kafka_outcome_err(msg));
+    persisted = ngx_http_kafka_outcome_persisted(shard->rk, msg,
+                                                 conf->retry_backoff,
                                                  conf->idempotent);
 
-    if (msg->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && !record->isolated) {
-        ngx_http_kafka_lane_timed_out(record->lane);
-    }
-
-    ngx_http_kafka_dispatch_reported(dispatch, record);
+    ngx_http_kafka_shard_reported(shard, msg, first);
     ngx_http_kafka_metrics_reported(&producer->metrics);
 
-    ngx_http_kafka_replace_reported(&producer->replace, msg,
-                                    dispatch->pending - dispatch->isolated);
+    if (err) {
+        ngx_http_kafka_delivery_suspect(shard, msg, persisted);
+    }
 
-    if (ngx_http_kafka_delivery_retry(producer, msg, persisted)
-        == NGX_DECLINED)
-    {
+    rc = ngx_http_kafka_delivery_retry(shard, msg, persisted);
+
+    if (rc == NGX_AGAIN) {
+        return;
+    }
+
+    if (rc == NGX_DECLINED) {
         if (err) {
             ngx_http_kafka_settle_failed(producer, record, err, persisted);
 
         } else {
-            ngx_http_kafka_delivery_acked(producer, msg, offset_known);
+            ngx_http_kafka_delivery_acked(shard, msg, offset_known);
         }
     }
 
-    if (ngx_http_kafka_retry_first(&producer->retry)) {
-        ngx_http_kafka_submit_retries(producer);
+    ngx_http_kafka_dispatch_reported(&producer->dispatch, lane);
+}
+
+
+/* a lane or a topic whose records had better not be with others */
+
+static void
+ngx_http_kafka_delivery_suspect(ngx_http_kafka_shard_t *shard,
+    const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted)
+{
+    ngx_http_kafka_record_t  *record;
+
+    record = msg->_private;
+
+    if (msg->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT) {
+        ngx_http_kafka_lane_timed_out(record->lane);
+    }
+
+    if (msg->err <= RD_KAFKA_RESP_ERR_NO_ERROR || !shard->conf->idempotent) {
+        return;
+    }
+
+    if (!(ngx_http_kafka_error(msg->err)->flags
+          & NGX_HTTP_KAFKA_ERROR_RETRIABLE))
+    {
+        ngx_http_kafka_topic_suspected(record->target->topic);
+    }
+
+    /* an isolated client numbers those that follow anew, and sends them */
+
+    if (persisted == RD_KAFKA_MSG_STATUS_NOT_PERSISTED
+        && rd_kafka_message_broker_id(msg) >= 0
+        && !shard->isolated)
+    {
+        ngx_http_kafka_lane_rejected(record);
     }
 }
 
 
 /*
- * NGX_OK: the report is not the last one, its record waits to be produced
- * again; NGX_DECLINED: it is
+ * NGX_OK: the record waits to be produced again.  NGX_AGAIN: what this report
+ * means depends on those to come, and its lane has to wait.  NGX_DECLINED: it
+ * is the last one.
  */
 
 static ngx_int_t
-ngx_http_kafka_delivery_retry(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_delivery_retry(ngx_http_kafka_shard_t *shard,
     const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted)
 {
     ngx_http_kafka_record_t  *record;
@@ -86,64 +130,145 @@ ngx_http_kafka_delivery_retry(ngx_http_kafka_producer_t *producer,
         return NGX_DECLINED;
     }
 
-    if (ngx_http_kafka_retry_isolate(&producer->retry, msg, persisted)
-        == NGX_OK)
-    {
-        ngx_http_kafka_metrics_returned(&producer->metrics);
+    if (ngx_http_kafka_delivery_refused(shard, msg, persisted) == NGX_OK) {
         return NGX_OK;
     }
 
     record = msg->_private;
 
-    if (persisted != RD_KAFKA_MSG_STATUS_NOT_PERSISTED
-        || msg->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE
-        || producer->closing
-        || ngx_http_kafka_replace_refused(&producer->replace)
-        || !ngx_http_kafka_delivery_in_time(producer, record->batch))
-    {
+    if (msg->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE) {
         return NGX_DECLINED;
     }
 
-    if (record->isolated) {
-        ngx_http_kafka_retry_add(&producer->retry, record);
-
-    } else {
-        ngx_http_kafka_dispatch_return(&producer->dispatch, record);
+    if (persisted != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
+        ngx_queue_insert_tail(&shard->purged, &record->queue);
+        return NGX_AGAIN;
     }
 
-    ngx_http_kafka_metrics_returned(&producer->metrics);
+    if (!ngx_http_kafka_delivery_in_time(shard, record->batch)) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_kafka_delivery_return(shard->data, record);
 
     return NGX_OK;
 }
 
 
-/* librdkafka restarts its timeout, which must end before the batch's */
+/*
+ * Kafka refuses all records of a request for one of them: those go to an
+ * isolated client, fewer and fewer at a time, until each was alone or accepted.
+ */
+
+static ngx_int_t
+ngx_http_kafka_delivery_refused(ngx_http_kafka_shard_t *shard,
+    const rd_kafka_message_t *msg, rd_kafka_msg_status_t persisted)
+{
+    ngx_http_kafka_record_t  *record;
+
+    record = msg->_private;
+
+    if (!(ngx_http_kafka_error(msg->err)->flags & NGX_HTTP_KAFKA_ERROR_BATCH)
+        || ngx_http_kafka_lane_refused(record->lane, shard->isolated)
+           != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    /* its last attempt was refused, an earlier one need not have been */
+
+    if (persisted != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
+        record->uncertain = 1;
+    }
+
+    ngx_http_kafka_delivery_return(shard->data, record);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_kafka_delivery_return(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_record_t *record)
+{
+    ngx_http_kafka_dispatch_return(&producer->dispatch, record);
+    ngx_http_kafka_metrics_returned(&producer->metrics);
+}
+
+
+void
+ngx_http_kafka_delivery_drained(ngx_http_kafka_shard_t *shard)
+{
+    ngx_uint_t                  proven;
+    ngx_queue_t                *q;
+    rd_kafka_resp_err_t         err;
+    rd_kafka_msg_status_t       persisted;
+    ngx_http_kafka_lane_t      *lane;
+    ngx_http_kafka_record_t    *record;
+    ngx_http_kafka_producer_t  *producer;
+
+    producer = shard->data;
+
+    proven = ngx_http_kafka_shard_proven(shard);
+
+    while (!ngx_queue_empty(&shard->purged)) {
+        q = ngx_queue_head(&shard->purged);
+        record = ngx_queue_data(q, ngx_http_kafka_record_t, queue);
+        ngx_queue_remove(q);
+        lane = record->lane;
+
+        persisted = (proven || ngx_http_kafka_lane_absent(record))
+                    ? RD_KAFKA_MSG_STATUS_NOT_PERSISTED
+                    : RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED;
+
+        if (persisted == RD_KAFKA_MSG_STATUS_NOT_PERSISTED
+            && ngx_http_kafka_delivery_in_time(shard, record->batch))
+        {
+            ngx_http_kafka_delivery_return(producer, record);
+
+        } else {
+            err = ngx_http_kafka_delivery_cause(shard, lane,
+                                               RD_KAFKA_RESP_ERR__PURGE_QUEUE);
+
+            ngx_http_kafka_settle_failed(producer, record, err, persisted);
+        }
+
+        ngx_http_kafka_dispatch_reported(&producer->dispatch, lane);
+    }
+}
+
+
+/* whether there is a next client for a record that was not sent, and time */
 
 static ngx_uint_t
-ngx_http_kafka_delivery_in_time(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_delivery_in_time(ngx_http_kafka_shard_t *shard,
     ngx_http_kafka_batch_t *batch)
 {
     ngx_msec_int_t  left;
 
-    if (!batch->deadline.timer_set) {
+    if (shard->closing
+        || ngx_http_kafka_replace_refused(shard)
+        || !batch->deadline.timer_set)
+    {
         return 0;
     }
 
     left = (ngx_msec_int_t) (batch->deadline.timer.key - ngx_current_msec);
 
-    return left > (ngx_msec_int_t) (producer->conf->timeout
-                                    + NGX_HTTP_KAFKA_PRODUCER_GRACE / 2);
+    return left > NGX_HTTP_KAFKA_PRODUCER_GRACE;
 }
 
 
 static void
-ngx_http_kafka_delivery_acked(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_delivery_acked(ngx_http_kafka_shard_t *shard,
     const rd_kafka_message_t *msg, ngx_uint_t offset_known)
 {
-    ngx_http_kafka_lane_t    *lane;
-    ngx_http_kafka_topic_t   *topic;
-    ngx_http_kafka_record_t  *record;
+    ngx_http_kafka_lane_t      *lane;
+    ngx_http_kafka_topic_t     *topic;
+    ngx_http_kafka_record_t    *record;
+    ngx_http_kafka_producer_t  *producer;
 
+    producer = shard->data;
     record = msg->_private;
 
     record->state = NGX_HTTP_KAFKA_RECORD_ACKED;
@@ -153,27 +278,24 @@ ngx_http_kafka_delivery_acked(ngx_http_kafka_producer_t *producer,
     record->timestamp = rd_kafka_message_timestamp(msg, NULL);
     record->batch->acked++;
     topic = record->target->topic;
-
     lane = record->lane;
 
-    if (!record->isolated) {
-        ngx_http_kafka_dispatch_acked(&producer->dispatch, lane,
-                                      producer->metrics.clock);
+    ngx_http_kafka_dispatch_acked(&producer->dispatch, lane,
+                                  producer->metrics.clock);
 
-        if (msg->partition == lane->partition) {
-            ngx_http_kafka_lane_acked(lane, producer->clients.generation,
-                                      record->offset, record->timestamp);
-        }
+    if (msg->partition == lane->partition) {
+        ngx_http_kafka_lane_acked(lane, shard->generation, record->offset,
+                                  record->timestamp);
     }
 
     ngx_http_kafka_metrics_acked(&producer->metrics, lane->clock,
                                  record->key.len + record->value.len,
                                  &topic->slot, &topic->sn.str);
 
-    producer->clients.served = 1;
+    shard->served = 1;
 
-    if (!producer->replace.draining) {
-        producer->replace.fatal = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!shard->draining) {
+        shard->fatal = RD_KAFKA_RESP_ERR_NO_ERROR;
     }
 
     ngx_http_kafka_connectivity_acked(&producer->connectivity, msg);
@@ -182,24 +304,23 @@ ngx_http_kafka_delivery_acked(ngx_http_kafka_producer_t *producer,
 }
 
 
-/* a client that ended with a fatal error purges what it holds, or times out */
+/* a client that is replaced purges what it holds: the cause is another one */
 
 static rd_kafka_resp_err_t
-ngx_http_kafka_delivery_cause(ngx_http_kafka_producer_t *producer,
-    const rd_kafka_message_t *msg)
+ngx_http_kafka_delivery_cause(ngx_http_kafka_shard_t *shard,
+    ngx_http_kafka_lane_t *lane, rd_kafka_resp_err_t err)
 {
-    rd_kafka_resp_err_t  err;
-
-    err = ngx_http_kafka_outcome_err(msg);
-
-    if (producer->replace.draining
-        && producer->replace.fatal
-        && (err == RD_KAFKA_RESP_ERR__PURGE_QUEUE
-            || err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT
-            || err == RD_KAFKA_RESP_ERR__FATAL))
+    if (!shard->draining
+        || (err != RD_KAFKA_RESP_ERR__PURGE_QUEUE
+            && err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT
+            && err != RD_KAFKA_RESP_ERR__FATAL))
     {
-        return producer->replace.fatal;
+        return err;
     }
 
-    return err;
+    if (shard->fatal) {
+        return shard->fatal;
+    }
+
+    return lane->timed_out ? RD_KAFKA_RESP_ERR__MSG_TIMED_OUT : err;
 }

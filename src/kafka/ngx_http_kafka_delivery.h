@@ -15,11 +15,17 @@
 
 /*
  * A delivery report: the record's outcome, or another try.  msg is
- * librdkafka's; offset_known is 0 where its offset means nothing; data is the
- * producer.  Event loop.
+ * librdkafka's; offset_known is 0 where its offset means nothing; first is 1
+ * for the first report of an event; owner is the shard.  Event loop.
  */
-void ngx_http_kafka_delivery_report(void *data, const rd_kafka_message_t *msg,
-    ngx_uint_t offset_known);
+void ngx_http_kafka_delivery_report(void *owner, const rd_kafka_message_t *msg,
+    ngx_uint_t offset_known, ngx_uint_t first);
+
+/*
+ * A client has reported all that it had: records that it may have sent have
+ * failed, others are for the next one.  Event loop.
+ */
+void ngx_http_kafka_delivery_drained(ngx_http_kafka_shard_t *shard);
 
 
 #endif /* _NGX_HTTP_KAFKA_DELIVERY_H_INCLUDED_ */

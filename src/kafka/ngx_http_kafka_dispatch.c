@@ -26,18 +26,18 @@
 
 static void ngx_http_kafka_dispatch_event(ngx_event_t *ev,
     ngx_event_handler_pt handler, void *data);
-static ngx_uint_t ngx_http_kafka_dispatch_near(
-    ngx_http_kafka_dispatch_t *dispatch);
 static ngx_uint_t ngx_http_kafka_dispatch_spin(
     ngx_http_kafka_dispatch_t *dispatch);
 
 
 void
 ngx_http_kafka_dispatch_init(ngx_http_kafka_dispatch_t *dispatch,
-    ngx_event_handler_pt handler, void *data)
+    ngx_http_kafka_clients_t *clients, ngx_event_handler_pt handler,
+    void *data)
 {
+    dispatch->clients = clients;
+    ngx_http_kafka_spread_init(&dispatch->spread, clients);
     ngx_queue_init(&dispatch->batches);
-    ngx_queue_init(&dispatch->ready);
 
     ngx_http_kafka_dispatch_event(&dispatch->submit, handler, data);
     ngx_http_kafka_dispatch_event(&dispatch->gather, handler, data);
@@ -123,14 +123,38 @@ ngx_http_kafka_dispatch_drop(ngx_http_kafka_dispatch_t *dispatch,
 }
 
 
-ngx_http_kafka_lane_t *
-ngx_http_kafka_dispatch_lane(ngx_http_kafka_dispatch_t *dispatch)
+void
+ngx_http_kafka_dispatch_ready(ngx_http_kafka_dispatch_t *dispatch,
+    ngx_http_kafka_lane_t *lane, ngx_uint_t serial)
 {
-    if (ngx_queue_empty(&dispatch->ready)) {
+    if (lane->queued) {
+        return;
+    }
+
+    if (lane->pending == 0) {
+        lane->shard = ngx_http_kafka_clients_shard(dispatch->clients, lane);
+
+    } else if (serial == 0
+               || lane->open != serial
+               || lane->shard->isolated)
+    {
+        return;
+    }
+
+    ngx_queue_insert_tail(&lane->shard->ready, &lane->ready);
+    lane->queued = 1;
+    dispatch->nready++;
+}
+
+
+ngx_http_kafka_lane_t *
+ngx_http_kafka_dispatch_lane(ngx_http_kafka_shard_t *shard)
+{
+    if (ngx_queue_empty(&shard->ready)) {
         return NULL;
     }
 
-    return ngx_queue_data(ngx_queue_head(&dispatch->ready),
+    return ngx_queue_data(ngx_queue_head(&shard->ready),
                           ngx_http_kafka_lane_t, ready);
 }
 
@@ -142,6 +166,41 @@ ngx_http_kafka_dispatch_lane_done(ngx_http_kafka_dispatch_t *dispatch,
     if (lane->queued) {
         ngx_queue_remove(&lane->ready);
         lane->queued = 0;
+        dispatch->nready--;
+    }
+}
+
+
+void
+ngx_http_kafka_dispatch_busy(ngx_http_kafka_lane_t *lane,
+    ngx_http_kafka_shard_t *shard)
+{
+    lane->shard = shard;
+    ngx_queue_insert_tail(&shard->busy, &lane->busy);
+    shard->nbusy++;
+}
+
+
+void
+ngx_http_kafka_dispatch_idle(ngx_http_kafka_dispatch_t *dispatch,
+    ngx_http_kafka_lane_t *lane)
+{
+    ngx_http_kafka_shard_t  *shard;
+
+    shard = lane->shard;
+
+    ngx_queue_remove(&lane->busy);
+    shard->nbusy--;
+
+    ngx_http_kafka_lane_done(lane, shard->isolated);
+    lane->group = 0;
+
+    /* one that waits for more of its batch was ready for the shard it had */
+
+    ngx_http_kafka_dispatch_lane_done(dispatch, lane);
+
+    if (!ngx_http_kafka_lane_empty(lane)) {
+        ngx_http_kafka_dispatch_ready(dispatch, lane, 0);
     }
 }
 
@@ -157,12 +216,14 @@ ngx_http_kafka_dispatch_lane_done(ngx_http_kafka_dispatch_t *dispatch,
 ngx_uint_t
 ngx_http_kafka_dispatch_gather(ngx_http_kafka_dispatch_t *dispatch)
 {
+    ngx_uint_t  near;
     ngx_msec_t  since, longest;
 
     if (dispatch->submitting) {
         return 0;
     }
 
+    near = ngx_http_kafka_dispatch_judge(dispatch);
     since = ngx_current_msec - dispatch->submitted_at;
     longest = ngx_min(2 * dispatch->rtt + 2, NGX_HTTP_KAFKA_DISPATCH_GATHER);
 
@@ -174,7 +235,7 @@ ngx_http_kafka_dispatch_gather(ngx_http_kafka_dispatch_t *dispatch)
         return ngx_http_kafka_dispatch_spin(dispatch);
     }
 
-    if (!ngx_http_kafka_dispatch_near(dispatch)) {
+    if (!near) {
         return 0;
     }
 
@@ -186,17 +247,24 @@ ngx_http_kafka_dispatch_gather(ngx_http_kafka_dispatch_t *dispatch)
 }
 
 
-static ngx_uint_t
-ngx_http_kafka_dispatch_near(ngx_http_kafka_dispatch_t *dispatch)
+ngx_uint_t
+ngx_http_kafka_dispatch_judge(ngx_http_kafka_dispatch_t *dispatch)
 {
+    uint64_t    shortest;
+    ngx_uint_t  near;
+
     if (ngx_current_msec - dispatch->period >= NGX_HTTP_KAFKA_DISPATCH_PERIOD) {
         dispatch->rtt_min = dispatch->shortest;
         dispatch->shortest = (uint64_t) -1;
         dispatch->period = ngx_current_msec;
     }
 
-    return ngx_min(dispatch->rtt_min, dispatch->shortest)
-           < NGX_HTTP_KAFKA_DISPATCH_NEAR;
+    shortest = ngx_min(dispatch->rtt_min, dispatch->shortest);
+    near = (shortest < NGX_HTTP_KAFKA_DISPATCH_NEAR);
+
+    ngx_http_kafka_spread_judge(&dispatch->spread, shortest, near);
+
+    return near;
 }
 
 

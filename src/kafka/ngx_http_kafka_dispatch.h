@@ -12,23 +12,25 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include <ngx_http_kafka_batch.h>
-#include <ngx_http_kafka_lane.h>
+#include <ngx_http_kafka_clients.h>
+#include <ngx_http_kafka_spread.h>
 
 
 /*
- * When records are handed over to the client.  Those of each batch go to the
+ * When records are handed over to the clients.  Those of each batch go to the
  * lanes of their partitions, a bounded number in a turn of the event loop; a
  * lane is ready as it has records and none of it is on its way.  Event loop.
  */
 
 
 typedef struct {
-    ngx_queue_t                  batches;    /* with records without a lane */
-    ngx_queue_t                  ready;      /* lanes */
-    ngx_uint_t                   waiting;    /* records in all lanes */
+    ngx_http_kafka_clients_t    *clients;
+    ngx_http_kafka_spread_t      spread;
 
+    ngx_queue_t                  batches;    /* with records without a lane */
+    ngx_uint_t                   waiting;    /* records in all lanes */
     ngx_uint_t                   pending;    /* records without a report */
-    ngx_uint_t                   isolated;   /* of these, with that client */
+    ngx_uint_t                   nready;     /* lanes */
 
     /* what was handed over last, in a turn or in several */
     ngx_uint_t                   group;      /* records */
@@ -56,7 +58,8 @@ typedef struct {
 
 /* the handler, of an event with this data, is to hand over */
 void ngx_http_kafka_dispatch_init(ngx_http_kafka_dispatch_t *dispatch,
-    ngx_event_handler_pt handler, void *data);
+    ngx_http_kafka_clients_t *clients, ngx_event_handler_pt handler,
+    void *data);
 
 /* the batch's records are to go to lanes, after all others' */
 void ngx_http_kafka_dispatch_add(ngx_http_kafka_dispatch_t *dispatch,
@@ -80,13 +83,32 @@ void ngx_http_kafka_dispatch_return(ngx_http_kafka_dispatch_t *dispatch,
 void ngx_http_kafka_dispatch_drop(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_record_t *record);
 
-/* the next lane that is ready, or NULL */
+/*
+ * The lane is ready, unless a group other than that of the batch with this
+ * serial is on its way.
+ */
+void ngx_http_kafka_dispatch_ready(ngx_http_kafka_dispatch_t *dispatch,
+    ngx_http_kafka_lane_t *lane, ngx_uint_t serial);
+
+/* the next lane that is ready for the shard, or NULL */
 ngx_http_kafka_lane_t *ngx_http_kafka_dispatch_lane(
-    ngx_http_kafka_dispatch_t *dispatch);
+    ngx_http_kafka_shard_t *shard);
 
 /* it is ready no longer */
 void ngx_http_kafka_dispatch_lane_done(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_lane_t *lane);
+
+/* the lane has a group with the shard's client, or had its last report */
+void ngx_http_kafka_dispatch_busy(ngx_http_kafka_lane_t *lane,
+    ngx_http_kafka_shard_t *shard);
+void ngx_http_kafka_dispatch_idle(ngx_http_kafka_dispatch_t *dispatch,
+    ngx_http_kafka_lane_t *lane);
+
+/*
+ * Judges, now and then, how far brokers are, and over how many shards lanes are
+ * spread.  Returns 1 if brokers are near.
+ */
+ngx_uint_t ngx_http_kafka_dispatch_judge(ngx_http_kafka_dispatch_t *dispatch);
 
 /* 1: more are to gather first, and the handler will be called again */
 ngx_uint_t ngx_http_kafka_dispatch_gather(
@@ -116,21 +138,6 @@ ngx_http_kafka_dispatch_post_next(ngx_http_kafka_dispatch_t *dispatch)
 }
 
 
-/* the lane is ready, unless a group other than this batch's is on its way */
-
-static ngx_inline void
-ngx_http_kafka_dispatch_ready(ngx_http_kafka_dispatch_t *dispatch,
-    ngx_http_kafka_lane_t *lane, ngx_uint_t serial)
-{
-    if ((lane->pending == 0 || (serial && lane->open == serial))
-        && !lane->queued)
-    {
-        ngx_queue_insert_tail(&dispatch->ready, &lane->ready);
-        lane->queued = 1;
-    }
-}
-
-
 /* a record that waited in its lane is with the client */
 
 static ngx_inline void
@@ -139,20 +146,11 @@ ngx_http_kafka_dispatch_sent(ngx_http_kafka_dispatch_t *dispatch,
 {
     ngx_http_kafka_lane_remove(record);
     record->lane->pending++;
+    record->lane->group++;
 
     dispatch->group++;
     dispatch->waiting--;
     dispatch->pending++;
-}
-
-
-/* a record is with the isolated client */
-
-static ngx_inline void
-ngx_http_kafka_dispatch_sent_isolated(ngx_http_kafka_dispatch_t *dispatch)
-{
-    dispatch->pending++;
-    dispatch->isolated++;
 }
 
 
@@ -162,32 +160,30 @@ static ngx_inline void
 ngx_http_kafka_dispatch_acked(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_lane_t *lane, uint64_t clock)
 {
-    if (clock - lane->clock < dispatch->shortest) {
-        dispatch->shortest = clock - lane->clock;
+    uint64_t  time;
+
+    time = clock - lane->clock;
+
+    if (time < dispatch->shortest) {
+        dispatch->shortest = time;
+    }
+
+    if (lane->pending == 1) {
+        ngx_http_kafka_spread_group(&dispatch->spread, time);
     }
 }
 
 
-/* a record has its report, and its lane may be ready */
+/* a record of the lane has its report */
 
 static ngx_inline void
 ngx_http_kafka_dispatch_reported(ngx_http_kafka_dispatch_t *dispatch,
-    ngx_http_kafka_record_t *record)
+    ngx_http_kafka_lane_t *lane)
 {
-    ngx_http_kafka_lane_t  *lane;
-
     dispatch->pending--;
 
-    if (record->isolated) {
-        dispatch->isolated--;
-        return;
-    }
-
-    lane = record->lane;
-    lane->pending--;
-
-    if (!ngx_http_kafka_lane_empty(lane)) {
-        ngx_http_kafka_dispatch_ready(dispatch, lane, 0);
+    if (--lane->pending == 0) {
+        ngx_http_kafka_dispatch_idle(dispatch, lane);
     }
 
     if (dispatch->rtt_armed) {

@@ -11,7 +11,7 @@
 /* reports served before the loop's other events have their turn */
 #define NGX_HTTP_KAFKA_EVENTS_TURN   2000
 
-/* milliseconds to wait at a time, as the process exits; with two queues */
+/* milliseconds to wait at a time, as the process exits; with several queues */
 #define NGX_HTTP_KAFKA_EVENTS_WAIT   1000
 #define NGX_HTTP_KAFKA_EVENTS_SLICE  10
 
@@ -23,13 +23,13 @@ static void ngx_http_kafka_events_read_handler(ngx_event_t *rev);
 static ngx_uint_t ngx_http_kafka_events_drain(ngx_http_kafka_events_t *events,
     ngx_uint_t max);
 static rd_kafka_event_t *ngx_http_kafka_events_poll(
-    ngx_http_kafka_events_t *events, int timeout);
+    ngx_http_kafka_events_t *events, int timeout, void **owner);
 static ngx_uint_t ngx_http_kafka_events_serve(ngx_http_kafka_events_t *events,
-    rd_kafka_event_t *event);
+    rd_kafka_event_t *event, void *owner);
 static ngx_uint_t ngx_http_kafka_events_reports(
-    ngx_http_kafka_events_t *events, rd_kafka_event_t *event);
+    ngx_http_kafka_events_t *events, rd_kafka_event_t *event, void *owner);
 static void ngx_http_kafka_events_error(ngx_http_kafka_events_t *events,
-    rd_kafka_event_t *event);
+    rd_kafka_event_t *event, void *owner);
 static void ngx_http_kafka_events_log(ngx_http_kafka_events_t *events,
     rd_kafka_event_t *event);
 
@@ -85,20 +85,24 @@ ngx_http_kafka_events_close(ngx_http_kafka_events_t *events)
 
 
 void
-ngx_http_kafka_events_add(ngx_http_kafka_events_t *events, rd_kafka_t *rk)
+ngx_http_kafka_events_add(ngx_http_kafka_events_t *events, rd_kafka_t *rk,
+    void *owner)
 {
-    uint64_t           payload;
-    rd_kafka_queue_t  *queue;
+    uint64_t                        payload;
+    rd_kafka_queue_t               *queue;
+    ngx_http_kafka_events_queue_t  *slot;
 
     /*
-     * a queue is not forwarded to the other one: librdkafka would take its
+     * a queue is not forwarded to another one: librdkafka would take its
      * messages for the other client's
      */
 
     queue = rd_kafka_queue_get_main(rk);
     (void) rd_kafka_set_log_queue(rk, queue);
 
-    events->queues[events->nqueues++] = queue;
+    slot = &events->queues[events->nqueues++];
+    slot->queue = queue;
+    slot->owner = owner;
 
     payload = 1;
 
@@ -112,15 +116,23 @@ ngx_http_kafka_events_add(ngx_http_kafka_events_t *events, rd_kafka_t *rk)
 
 
 void
-ngx_http_kafka_events_remove_all(ngx_http_kafka_events_t *events)
+ngx_http_kafka_events_remove(ngx_http_kafka_events_t *events, void *owner)
 {
+    ngx_uint_t         i;
     rd_kafka_queue_t  *queue;
 
-    while (events->nqueues) {
-        queue = events->queues[--events->nqueues];
+    for (i = 0; i < events->nqueues; i++) {
+
+        if (events->queues[i].owner != owner) {
+            continue;
+        }
+
+        queue = events->queues[i].queue;
+        events->queues[i] = events->queues[--events->nqueues];
 
         rd_kafka_queue_io_event_enable(queue, -1, NULL, 0);
         rd_kafka_queue_destroy(queue);
+        return;
     }
 }
 
@@ -128,6 +140,7 @@ ngx_http_kafka_events_remove_all(ngx_http_kafka_events_t *events)
 ngx_int_t
 ngx_http_kafka_events_wait(ngx_http_kafka_events_t *events, ngx_msec_t until)
 {
+    void              *owner;
     ngx_msec_int_t     left, wait;
     rd_kafka_event_t  *event;
 
@@ -138,12 +151,12 @@ ngx_http_kafka_events_wait(ngx_http_kafka_events_t *events, ngx_msec_t until)
                                  : NGX_HTTP_KAFKA_EVENTS_WAIT;
     wait = ngx_max(ngx_min(left, wait), 0);
 
-    event = ngx_http_kafka_events_poll(events, (int) wait);
+    event = ngx_http_kafka_events_poll(events, (int) wait, &owner);
 
     events->handler->begin(events->data);
 
     if (event) {
-        (void) ngx_http_kafka_events_serve(events, event);
+        (void) ngx_http_kafka_events_serve(events, event, owner);
     }
 
     /* when the time is over, take only the reports that came before */
@@ -198,6 +211,7 @@ ngx_http_kafka_events_read_handler(ngx_event_t *rev)
 static ngx_uint_t
 ngx_http_kafka_events_drain(ngx_http_kafka_events_t *events, ngx_uint_t max)
 {
+    void              *owner;
     ngx_uint_t         n;
     rd_kafka_event_t  *event;
 
@@ -211,31 +225,40 @@ ngx_http_kafka_events_drain(ngx_http_kafka_events_t *events, ngx_uint_t max)
     events->handler->begin(events->data);
 
     for (n = 0; n < max; /* void */) {
-        event = ngx_http_kafka_events_poll(events, 0);
+        event = ngx_http_kafka_events_poll(events, 0, &owner);
 
         if (event == NULL) {
             break;
         }
 
-        n += ngx_http_kafka_events_serve(events, event);
+        n += ngx_http_kafka_events_serve(events, event, owner);
     }
 
     return n;
 }
 
 
-/* waits for the first queue only */
+/* each queue has its turn; waits for the first one of a turn only */
 
 static rd_kafka_event_t *
-ngx_http_kafka_events_poll(ngx_http_kafka_events_t *events, int timeout)
+ngx_http_kafka_events_poll(ngx_http_kafka_events_t *events, int timeout,
+    void **owner)
 {
-    ngx_uint_t         i;
-    rd_kafka_event_t  *event;
+    ngx_uint_t                      n;
+    rd_kafka_event_t               *event;
+    ngx_http_kafka_events_queue_t  *slot;
 
-    for (i = 0; i < events->nqueues; i++) {
-        event = rd_kafka_queue_poll(events->queues[i], i ? 0 : timeout);
+    for (n = 0; n < events->nqueues; n++) {
+
+        if (events->next >= events->nqueues) {
+            events->next = 0;
+        }
+
+        slot = &events->queues[events->next++];
+        event = rd_kafka_queue_poll(slot->queue, n ? 0 : timeout);
 
         if (event) {
+            *owner = slot->owner;
             return event;
         }
     }
@@ -248,7 +271,7 @@ ngx_http_kafka_events_poll(ngx_http_kafka_events_t *events, int timeout)
 
 static ngx_uint_t
 ngx_http_kafka_events_serve(ngx_http_kafka_events_t *events,
-    rd_kafka_event_t *event)
+    rd_kafka_event_t *event, void *owner)
 {
     ngx_uint_t  n;
 
@@ -257,11 +280,11 @@ ngx_http_kafka_events_serve(ngx_http_kafka_events_t *events,
     switch (rd_kafka_event_type(event)) {
 
     case RD_KAFKA_EVENT_DR:
-        n = ngx_http_kafka_events_reports(events, event);
+        n = ngx_http_kafka_events_reports(events, event, owner);
         break;
 
     case RD_KAFKA_EVENT_ERROR:
-        ngx_http_kafka_events_error(events, event);
+        ngx_http_kafka_events_error(events, event, owner);
         break;
 
     case RD_KAFKA_EVENT_LOG:
@@ -269,7 +292,7 @@ ngx_http_kafka_events_serve(ngx_http_kafka_events_t *events,
         break;
 
     case RD_KAFKA_EVENT_STATS:
-        events->handler->statistics(events->data, rd_kafka_event_stats(event));
+        events->handler->statistics(owner, rd_kafka_event_stats(event));
         break;
 
     default:
@@ -284,7 +307,7 @@ ngx_http_kafka_events_serve(ngx_http_kafka_events_t *events,
 
 static ngx_uint_t
 ngx_http_kafka_events_reports(ngx_http_kafka_events_t *events,
-    rd_kafka_event_t *event)
+    rd_kafka_event_t *event, void *owner)
 {
     ngx_uint_t                 n, known;
     const rd_kafka_message_t  *msg;
@@ -299,11 +322,12 @@ ngx_http_kafka_events_reports(ngx_http_kafka_events_t *events,
          * as delivered, with offsets that count up from -1
          */
 
-        if (n++ == 0 && msg->offset < 0) {
+        if (n == 0 && msg->offset < 0) {
             known = 0;
         }
 
-        events->handler->report(events->data, msg, known);
+        events->handler->report(owner, msg, known, n == 0);
+        n++;
     }
 
     return n;
@@ -312,14 +336,14 @@ ngx_http_kafka_events_reports(ngx_http_kafka_events_t *events,
 
 static void
 ngx_http_kafka_events_error(ngx_http_kafka_events_t *events,
-    rd_kafka_event_t *event)
+    rd_kafka_event_t *event, void *owner)
 {
     if (rd_kafka_event_error_is_fatal(event)) {
-        events->handler->fatal(events->data);
+        events->handler->fatal(owner);
         return;
     }
 
-    events->handler->error(events->data, rd_kafka_event_error(event),
+    events->handler->error(owner, rd_kafka_event_error(event),
                            rd_kafka_event_error_string(event));
 }
 

@@ -21,11 +21,14 @@
  */
 
 
-/* a client that produces, and one that produces records one by one */
-#define NGX_HTTP_KAFKA_EVENTS_QUEUES  2
+/* clients that have events at once: shards, and those that are isolated */
+#define NGX_HTTP_KAFKA_EVENTS_QUEUES  12
 
 
-/* gets the events; all functions are called in the event loop */
+/*
+ * Gets the events; all functions are called in the event loop.  owner is the
+ * one that the client was added with.
+ */
 
 typedef struct {
     /* some events come now, for which one reading of the clock is enough */
@@ -33,23 +36,25 @@ typedef struct {
 
     /*
      * msg belongs to librdkafka, and is valid until the return; offset_known is
-     * 0 if its offset means nothing
+     * 0 if its offset means nothing; first is 1 for the first report of an
+     * event
      */
-    void       (*report)(void *data, const rd_kafka_message_t *msg,
-                     ngx_uint_t offset_known);
+    void       (*report)(void *owner, const rd_kafka_message_t *msg,
+                     ngx_uint_t offset_known, ngx_uint_t first);
 
     /* text belongs to librdkafka, and is valid until the return */
-    void       (*error)(void *data, rd_kafka_resp_err_t err, const char *text);
+    void       (*error)(void *owner, rd_kafka_resp_err_t err,
+                     const char *text);
 
-    /* one of the clients has a fatal error: see rd_kafka_fatal_error() */
-    void       (*fatal)(void *data);
+    /* the client has a fatal error: see rd_kafka_fatal_error() */
+    void       (*fatal)(void *owner);
 
     /* level is one of syslog's */
     void       (*log)(void *data, int level, const char *facility,
                      const char *text);
 
     /* text is JSON, and is valid until the return */
-    void       (*statistics)(void *data, const char *text);
+    void       (*statistics)(void *owner, const char *text);
 
     /* all events, or as many as a turn may have, were served */
     void       (*served)(void *data);
@@ -60,11 +65,19 @@ typedef struct {
 
 
 typedef struct {
+    rd_kafka_queue_t                       *queue;
+    void                                   *owner;
+} ngx_http_kafka_events_queue_t;
+
+
+typedef struct {
     const ngx_http_kafka_events_handler_t  *handler;
     void                                   *data;
     ngx_connection_t                       *connection;  /* the eventfd's */
-    rd_kafka_queue_t          *queues[NGX_HTTP_KAFKA_EVENTS_QUEUES];
+    ngx_http_kafka_events_queue_t
+                               queues[NGX_HTTP_KAFKA_EVENTS_QUEUES];
     ngx_uint_t                              nqueues;
+    ngx_uint_t                              next;   /* queue to serve */
 } ngx_http_kafka_events_t;
 
 
@@ -80,10 +93,11 @@ void ngx_http_kafka_events_close(ngx_http_kafka_events_t *events);
 
 /* serves the client's main queue, and its log, from now on */
 void ngx_http_kafka_events_add(ngx_http_kafka_events_t *events,
-    rd_kafka_t *rk);
+    rd_kafka_t *rk, void *owner);
 
-/* serves no queue any longer; the clients may then be destroyed */
-void ngx_http_kafka_events_remove_all(ngx_http_kafka_events_t *events);
+/* serves the owner's queue no longer; its client may then be destroyed */
+void ngx_http_kafka_events_remove(ngx_http_kafka_events_t *events,
+    void *owner);
 
 /*
  * Waits for the next event, and serves it, as the process exits: until the time

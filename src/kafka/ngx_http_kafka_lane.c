@@ -17,6 +17,9 @@
 #define NGX_HTTP_KAFKA_LANE_KNOWN_OLD  1000
 #define NGX_HTTP_KAFKA_LANE_OLD        (12 * 3600 * 1000)
 
+/* bytes of a record's key and value */
+#define NGX_HTTP_KAFKA_LANE_LARGE      (256 * 1024)
+
 /* milliseconds in which a partition that let a record time out is avoided */
 #define NGX_HTTP_KAFKA_LANE_STUCK      10000
 
@@ -52,6 +55,7 @@ ngx_http_kafka_lane(ngx_http_kafka_topic_t *topic, int32_t partition)
         ngx_queue_init(&lane->waiting);
         lane->topic = topic;
         lane->partition = partition;
+        lane->limit = NGX_HTTP_KAFKA_LANE_GROUP;
         topic->lanes[i] = lane;
     }
 
@@ -104,16 +108,52 @@ ngx_http_kafka_lane_add(ngx_http_kafka_lane_t *lane,
     ngx_http_kafka_record_t *record)
 {
     record->lane = lane;
+    record->serial = lane->serial++;
     ngx_queue_insert_tail(&lane->waiting, &record->queue);
 }
 
+
+/*
+ * By their serials, though librdkafka may report later requests first: most
+ * come next to the one before them.
+ */
 
 void
 ngx_http_kafka_lane_return(ngx_http_kafka_lane_t *lane,
     ngx_http_kafka_record_t *record)
 {
+    ngx_queue_t              *q, *next;
+    ngx_http_kafka_record_t  *other;
+
     record->state = NGX_HTTP_KAFKA_RECORD_NEW;
-    ngx_queue_insert_tail(&lane->returned, &record->queue);
+
+    q = lane->last_returned ? &lane->last_returned->queue : &lane->returned;
+
+    while (q != ngx_queue_sentinel(&lane->returned)) {
+        other = ngx_queue_data(q, ngx_http_kafka_record_t, queue);
+
+        if ((int32_t) (record->serial - other->serial) > 0) {
+            break;
+        }
+
+        q = ngx_queue_prev(q);
+    }
+
+    for (next = ngx_queue_next(q);
+         next != ngx_queue_sentinel(&lane->returned);
+         next = ngx_queue_next(q))
+    {
+        other = ngx_queue_data(next, ngx_http_kafka_record_t, queue);
+
+        if ((int32_t) (record->serial - other->serial) < 0) {
+            break;
+        }
+
+        q = next;
+    }
+
+    ngx_queue_insert_after(q, &record->queue);
+    lane->last_returned = record;
 }
 
 
@@ -141,22 +181,59 @@ void
 ngx_http_kafka_lane_remove(ngx_http_kafka_record_t *record)
 {
     ngx_queue_remove(&record->queue);
+
+    if (record->lane->last_returned == record) {
+        record->lane->last_returned = NULL;
+    }
 }
 
 
 ngx_uint_t
-ngx_http_kafka_lane_limit(ngx_http_kafka_lane_t *lane, ngx_uint_t generation)
+ngx_http_kafka_lane_isolated(ngx_http_kafka_lane_t *lane)
+{
+    ngx_http_kafka_record_t  *record;
+
+    if (lane->isolated || ngx_http_kafka_topic_suspect(lane->topic)) {
+        return 1;
+    }
+
+    record = ngx_http_kafka_lane_first(lane);
+
+    return record && ngx_http_kafka_lane_large(record);
+}
+
+
+/*
+ * Some brokers refuse a request that is too large by closing the connection,
+ * with all else that was on its way there: again and again, as librdkafka sends
+ * the same.
+ */
+
+ngx_uint_t
+ngx_http_kafka_lane_large(ngx_http_kafka_record_t *record)
+{
+    return record->key.len + record->value.len >= NGX_HTTP_KAFKA_LANE_LARGE;
+}
+
+
+ngx_uint_t
+ngx_http_kafka_lane_limit(ngx_http_kafka_lane_t *lane, ngx_uint_t generation,
+    ngx_uint_t proof)
 {
     ngx_msec_t  known;
 
     known = lane->old ? NGX_HTTP_KAFKA_LANE_KNOWN_OLD
                       : NGX_HTTP_KAFKA_LANE_KNOWN;
 
-    return (lane->generation == generation
-            && lane->epoch == lane->topic->epoch
-            && ngx_current_msec - lane->acked_at < known)
-           ? NGX_HTTP_KAFKA_LANE_GROUP
-           : 1;
+    if (proof
+        && (lane->generation != generation
+            || lane->epoch != lane->topic->epoch
+            || ngx_current_msec - lane->acked_at >= known))
+    {
+        return 1;
+    }
+
+    return lane->limit;
 }
 
 
@@ -165,6 +242,72 @@ ngx_http_kafka_lane_timed_out(ngx_http_kafka_lane_t *lane)
 {
     lane->timed_out = 1;
     lane->stuck_until = ngx_current_msec + NGX_HTTP_KAFKA_LANE_STUCK;
+}
+
+
+ngx_uint_t
+ngx_http_kafka_lane_stuck(ngx_http_kafka_lane_t *lane)
+{
+    return lane->stuck_until
+           && (ngx_msec_int_t) (lane->stuck_until - ngx_current_msec) > 0;
+}
+
+
+ngx_int_t
+ngx_http_kafka_lane_refused(ngx_http_kafka_lane_t *lane, ngx_uint_t isolated)
+{
+    if (isolated && lane->group == 1) {
+        return NGX_DECLINED;
+    }
+
+    lane->refused = 1;
+    lane->isolated = 1;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_kafka_lane_rejected(ngx_http_kafka_record_t *record)
+{
+    ngx_http_kafka_lane_t  *lane;
+
+    lane = record->lane;
+
+    if (!lane->rejected) {
+        lane->rejected = 1;
+        lane->rejected_serial = record->serial;
+    }
+}
+
+
+ngx_uint_t
+ngx_http_kafka_lane_absent(ngx_http_kafka_record_t *record)
+{
+    ngx_http_kafka_lane_t  *lane;
+
+    lane = record->lane;
+
+    return lane->rejected
+           && (int32_t) (record->serial - lane->rejected_serial) > 0;
+}
+
+
+/* a group that was refused is halved, and each that is not is twice as large */
+
+void
+ngx_http_kafka_lane_done(ngx_http_kafka_lane_t *lane, ngx_uint_t isolated)
+{
+    lane->rejected = 0;
+
+    if (lane->refused) {
+        lane->refused = 0;
+        lane->limit = ngx_max(ngx_min(lane->group, lane->limit) / 2, 1);
+
+    } else if (isolated && !lane->timed_out) {
+        lane->limit = ngx_min(lane->limit * 2, NGX_HTTP_KAFKA_LANE_GROUP);
+        lane->isolated = !ngx_queue_empty(&lane->returned);
+    }
 }
 
 

@@ -140,6 +140,5 @@ ngx_http_kafka_partition_stuck(ngx_http_kafka_topic_t *topic,
     return (lane->pending
             && ngx_current_msec - lane->submitted_at
                > NGX_HTTP_KAFKA_PARTITION_STUCK)
-           || (lane->stuck_until
-               && (ngx_msec_int_t) (lane->stuck_until - ngx_current_msec) > 0);
+           || ngx_http_kafka_lane_stuck(lane);
 }

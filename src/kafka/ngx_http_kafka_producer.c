@@ -8,26 +8,27 @@
 #include <ngx_http_kafka_brokers.h>
 #include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_delivery.h>
+#include <ngx_http_kafka_replace.h>
 #include <ngx_http_kafka_resolve.h>
 #include <ngx_http_kafka_settle.h>
+#include <ngx_http_kafka_shutdown.h>
 #include <ngx_http_kafka_statistics.h>
 #include <ngx_http_kafka_submit.h>
 
-
-/* milliseconds for what is purged as the process exits */
-#define NGX_HTTP_KAFKA_PRODUCER_PURGE    200
 
 /* a client with more topics is replaced when it is idle, but not sooner than
    after so many milliseconds */
 #define NGX_HTTP_KAFKA_PRODUCER_TOPICS   1000
 #define NGX_HTTP_KAFKA_PRODUCER_CROWDED  5000
 
-
-typedef void (*ngx_http_kafka_producer_batch_pt)(
-    ngx_http_kafka_batch_t *batch, rd_kafka_resp_err_t err);
+/* milliseconds without a record, after which a client that is not always needed
+   ends */
+#define NGX_HTTP_KAFKA_PRODUCER_IDLE     10000
 
 
 static void ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer);
+static void ngx_http_kafka_producer_start_clients(
+    ngx_http_kafka_producer_t *producer);
 static ngx_int_t ngx_http_kafka_producer_check_size(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch);
 static void ngx_http_kafka_producer_resolved(ngx_http_kafka_target_t *target);
@@ -35,34 +36,31 @@ static void ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch);
 
 static void ngx_http_kafka_producer_reopen_handler(ngx_event_t *ev);
-static void ngx_http_kafka_producer_opened(void *data, ngx_int_t rc);
-static void ngx_http_kafka_producer_each_batch(
-    ngx_http_kafka_producer_t *producer,
-    ngx_http_kafka_producer_batch_pt handler, rd_kafka_resp_err_t err);
-static void ngx_http_kafka_producer_isolated(void *data, ngx_int_t rc);
+static void ngx_http_kafka_producer_opened(ngx_http_kafka_shard_t *shard,
+    ngx_int_t rc);
+static void ngx_http_kafka_producer_fail_lanes(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_shard_t *shard,
+    rd_kafka_resp_err_t err);
+static void ngx_http_kafka_producer_fail_lane(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_lane_t *lane,
+    rd_kafka_resp_err_t err);
 static void ngx_http_kafka_producer_submit_handler(ngx_event_t *ev);
 
 static void ngx_http_kafka_producer_begin_events(void *data);
-static void ngx_http_kafka_producer_error(void *data, rd_kafka_resp_err_t err,
+static void ngx_http_kafka_producer_error(void *owner, rd_kafka_resp_err_t err,
     const char *text);
-static void ngx_http_kafka_producer_fatal_error(void *data);
+static void ngx_http_kafka_producer_fatal_error(void *owner);
 static void ngx_http_kafka_producer_log(void *data, int level,
     const char *facility, const char *text);
-static void ngx_http_kafka_producer_statistics(void *data, const char *text);
+static void ngx_http_kafka_producer_statistics(void *owner, const char *text);
 static void ngx_http_kafka_producer_served(void *data);
+static void ngx_http_kafka_producer_reported_all(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_shard_t *shard);
 static ngx_uint_t ngx_http_kafka_producer_crowded(
-    ngx_http_kafka_producer_t *producer);
-static void ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer);
-
-static void ngx_http_kafka_producer_abort(void *data);
-static void ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
-    ngx_msec_t until);
-static void ngx_http_kafka_producer_wait(ngx_http_kafka_producer_t *producer,
-    ngx_msec_t until);
-static void ngx_http_kafka_producer_fail_retries(
-    ngx_http_kafka_producer_t *producer);
-static void ngx_http_kafka_producer_destroy(
-    ngx_http_kafka_producer_t *producer, ngx_msec_t until);
+    ngx_http_kafka_shard_t *shard);
+static void ngx_http_kafka_producer_idle_handler(ngx_event_t *ev);
+static void ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_shard_t *shard);
 
 
 static const ngx_http_kafka_events_handler_t
@@ -74,7 +72,7 @@ static const ngx_http_kafka_events_handler_t
     ngx_http_kafka_producer_log,
     ngx_http_kafka_producer_statistics,
     ngx_http_kafka_producer_served,
-    ngx_http_kafka_producer_abort
+    ngx_http_kafka_shutdown_abort
 };
 
 
@@ -101,7 +99,7 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
 
     clients = &producer->clients;
 
-    if (clients->rk) {
+    if (clients->shards[0].rk) {
         return NGX_OK;
     }
 
@@ -114,6 +112,10 @@ ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer)
     }
 
     rc = ngx_http_kafka_clients_open(clients);
+
+    if (rc == NGX_OK) {
+        ngx_http_kafka_metrics_clients(&producer->metrics, 1);
+    }
 
     producer->topics.conf = clients->aux_conf;
 
@@ -132,19 +134,8 @@ ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer)
 
     ngx_queue_init(&producer->batches);
 
-    producer->reopen.handler = ngx_http_kafka_producer_reopen_handler;
-    producer->reopen.data = producer;
-    producer->reopen.log = ngx_cycle->log;
-    producer->reopen.cancelable = 1;
-
     producer->events.handler = &ngx_http_kafka_producer_events;
     producer->events.data = producer;
-
-    producer->clients.conf = conf;
-    producer->clients.events = &producer->events;
-    producer->clients.opened_handler = ngx_http_kafka_producer_opened;
-    producer->clients.isolated_handler = ngx_http_kafka_producer_isolated;
-    producer->clients.data = producer;
 
     producer->connectivity.name = &conf->name;
 
@@ -156,13 +147,46 @@ ngx_http_kafka_producer_start(ngx_http_kafka_producer_t *producer)
     producer->topics.handler = ngx_http_kafka_producer_resolved;
 
     ngx_http_kafka_topics_init(&producer->topics);
-    ngx_http_kafka_replace_init(&producer->replace, &producer->clients);
-    ngx_http_kafka_retry_init(&producer->retry);
-    ngx_http_kafka_dispatch_init(&producer->dispatch,
+    ngx_http_kafka_producer_start_clients(producer);
+    ngx_http_kafka_dispatch_init(&producer->dispatch, &producer->clients,
                                  ngx_http_kafka_producer_submit_handler,
                                  producer);
 
     ngx_http_kafka_metrics_open(&producer->metrics, &conf->name);
+}
+
+
+static void
+ngx_http_kafka_producer_start_clients(ngx_http_kafka_producer_t *producer)
+{
+    ngx_uint_t                 i;
+    ngx_http_kafka_shard_t    *shard;
+    ngx_http_kafka_clients_t  *clients;
+
+    clients = &producer->clients;
+
+    clients->conf = producer->conf;
+    clients->events = &producer->events;
+    clients->handler = ngx_http_kafka_producer_opened;
+    clients->data = producer;
+
+    ngx_http_kafka_clients_init(clients);
+
+    for (i = 0; i < NGX_HTTP_KAFKA_CLIENTS_ALL; i++) {
+        shard = &clients->shards[i];
+
+        ngx_http_kafka_replace_init(shard);
+
+        shard->reopen.handler = ngx_http_kafka_producer_reopen_handler;
+        shard->reopen.data = shard;
+        shard->reopen.log = ngx_cycle->log;
+        shard->reopen.cancelable = 1;
+
+        shard->idle.handler = ngx_http_kafka_producer_idle_handler;
+        shard->idle.data = shard;
+        shard->idle.log = ngx_cycle->log;
+        shard->idle.cancelable = 1;
+    }
 }
 
 
@@ -297,27 +321,19 @@ ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
 }
 
 
-/* with nothing to send, too: a client also watches the brokers */
+/* the first with nothing to send, too: its client also watches the brokers */
 
 static void
 ngx_http_kafka_producer_reopen_handler(ngx_event_t *ev)
 {
-    ngx_int_t                   rc;
-    ngx_http_kafka_clients_t   *clients;
+    ngx_http_kafka_shard_t     *shard;
     ngx_http_kafka_producer_t  *producer;
 
-    producer = ev->data;
-    clients = &producer->clients;
+    shard = ev->data;
+    producer = shard->data;
 
-    rc = ngx_http_kafka_producer_open(producer);
-
-    if (rc == NGX_OK) {
+    if (ngx_http_kafka_shard_takes(shard)) {
         ngx_http_kafka_dispatch_post(&producer->dispatch);
-        return;
-    }
-
-    if (clients->rk_task == NULL) {
-        ngx_add_timer(ev, ngx_http_kafka_clients_reopen(clients));
     }
 }
 
@@ -325,58 +341,92 @@ ngx_http_kafka_producer_reopen_handler(ngx_event_t *ev)
 /* those that wait are to wait for one more attempt, and no longer */
 
 static void
-ngx_http_kafka_producer_opened(void *data, ngx_int_t rc)
+ngx_http_kafka_producer_opened(ngx_http_kafka_shard_t *shard, ngx_int_t rc)
 {
-    ngx_http_kafka_producer_t *producer = data;
+    ngx_http_kafka_producer_t  *producer;
+
+    producer = shard->data;
 
     if (rc == NGX_OK) {
-        ngx_http_kafka_metrics_rebuilt(&producer->metrics);
+        ngx_http_kafka_metrics_clients(&producer->metrics, 1);
+
+        if (shard->replaced) {
+            shard->replaced = 0;
+            ngx_http_kafka_metrics_rebuilt(&producer->metrics);
+        }
+
         ngx_http_kafka_dispatch_post(&producer->dispatch);
         return;
     }
 
-    if (producer->clients.failures > 1) {
-        ngx_http_kafka_producer_each_batch(producer,
-                                         ngx_http_kafka_settle_fail_unsent,
+    if (shard->isolated) {
+        ngx_http_kafka_producer_fail_lanes(producer, shard,
+                                           RD_KAFKA_RESP_ERR__STATE);
+        return;
+    }
+
+    if (shard->failures > 1) {
+        ngx_http_kafka_producer_fail_lanes(producer, shard,
                                          RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE);
     }
 
-    if (producer->clients.opened) {
-        ngx_add_timer(&producer->reopen,
-                      ngx_http_kafka_clients_reopen(&producer->clients));
+    if (shard->opened && !shard->reopen.timer_set) {
+        ngx_add_timer(&shard->reopen, ngx_http_kafka_shard_reopen(shard));
     }
 
     /* where there never was one, the next request is the next attempt */
 }
 
 
-/* the handler may free the batch that it is called for */
+/* fails all that waits for the shard's client, or for a group that it has */
 
 static void
-ngx_http_kafka_producer_each_batch(ngx_http_kafka_producer_t *producer,
-    ngx_http_kafka_producer_batch_pt handler, rd_kafka_resp_err_t err)
+ngx_http_kafka_producer_fail_lanes(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_shard_t *shard, rd_kafka_resp_err_t err)
 {
-    ngx_queue_t             *q, *next;
-    ngx_http_kafka_batch_t  *batch;
+    ngx_uint_t               i;
+    ngx_queue_t             *q;
+    ngx_http_kafka_lane_t   *lane;
+    ngx_http_kafka_shard_t  *owner;
 
-    for (q = ngx_queue_head(&producer->batches);
-         q != ngx_queue_sentinel(&producer->batches);
-         q = next)
+    for (q = ngx_queue_head(&shard->busy);
+         q != ngx_queue_sentinel(&shard->busy);
+         q = ngx_queue_next(q))
     {
-        next = ngx_queue_next(q);
-        batch = ngx_queue_data(q, ngx_http_kafka_batch_t, link);
+        lane = ngx_queue_data(q, ngx_http_kafka_lane_t, busy);
+        ngx_http_kafka_producer_fail_lane(producer, lane, err);
+    }
 
-        handler(batch, err);
+    owner = shard;
+
+    if (shard->isolated) {
+        owner = ngx_http_kafka_clients_isolated(&producer->clients);
+
+        for (i = 0; i < NGX_HTTP_KAFKA_CLIENTS_ISOLATED; i++) {
+            if (&owner[i] != shard && owner[i].rk) {
+
+                /* another one serves those that wait */
+
+                return;
+            }
+        }
+    }
+
+    while ((lane = ngx_http_kafka_dispatch_lane(owner)) != NULL) {
+        ngx_http_kafka_producer_fail_lane(producer, lane, err);
     }
 }
 
 
 static void
-ngx_http_kafka_producer_isolated(void *data, ngx_int_t rc)
+ngx_http_kafka_producer_fail_lane(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_lane_t *lane, rd_kafka_resp_err_t err)
 {
-    ngx_http_kafka_producer_t *producer = data;
+    ngx_http_kafka_record_t  *record;
 
-    ngx_http_kafka_dispatch_post(&producer->dispatch);
+    while ((record = ngx_http_kafka_lane_first(lane)) != NULL) {
+        ngx_http_kafka_settle_waiting(producer, record, err);
+    }
 }
 
 
@@ -385,24 +435,7 @@ ngx_http_kafka_producer_isolated(void *data, ngx_int_t rc)
 static void
 ngx_http_kafka_producer_submit_handler(ngx_event_t *ev)
 {
-    ngx_http_kafka_producer_t  *producer;
-
-    producer = ev->data;
-
-    if (ngx_http_kafka_replace_holds(&producer->replace)) {
-        return;
-    }
-
-    if (producer->clients.rk == NULL) {
-        ngx_http_kafka_producer_reopen_handler(&producer->reopen);
-        return;
-    }
-
-    if (ngx_http_kafka_retry_first(&producer->retry)) {
-        ngx_http_kafka_submit_retries(producer);
-    }
-
-    ngx_http_kafka_submit(producer);
+    ngx_http_kafka_submit(ev->data);
 }
 
 
@@ -416,41 +449,53 @@ ngx_http_kafka_producer_begin_events(void *data)
 
 
 static void
-ngx_http_kafka_producer_error(void *data, rd_kafka_resp_err_t err,
+ngx_http_kafka_producer_error(void *owner, rd_kafka_resp_err_t err,
     const char *text)
 {
-    ngx_http_kafka_producer_t *producer = data;
+    ngx_http_kafka_shard_t *shard = owner;
 
-    ngx_http_kafka_replace_disconnected(&producer->replace);
+    ngx_http_kafka_producer_t  *producer;
+
+    producer = shard->data;
+
     ngx_http_kafka_connectivity_error(&producer->connectivity, err, text);
 }
 
 
 static void
-ngx_http_kafka_producer_fatal_error(void *data)
+ngx_http_kafka_producer_fatal_error(void *owner)
 {
-    ngx_http_kafka_producer_t *producer = data;
+    ngx_http_kafka_shard_t *shard = owner;
 
-    char                 text[NGX_HTTP_KAFKA_CLIENT_ERROR];
-    rd_kafka_resp_err_t  err;
+    char                        text[NGX_HTTP_KAFKA_CLIENT_ERROR];
+    rd_kafka_resp_err_t         err;
+    ngx_http_kafka_producer_t  *producer;
 
-    if (producer->replace.draining) {
+    if (shard->draining) {
         return;
     }
 
-    err = ngx_http_kafka_clients_fatal_error(&producer->clients, text,
-                                             sizeof(text));
+    producer = shard->data;
+    text[0] = '\0';
+    err = rd_kafka_fatal_error(shard->rk, text, sizeof(text));
+
+    if (err == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE) {
+
+        /* brokers took it seriously: the next one may come at once */
+
+        shard->served = 1;
+        ngx_http_kafka_replace_save(shard, "a message failed for good");
+        return;
+    }
 
     ngx_http_kafka_connectivity_fatal(&producer->connectivity, err, text);
-    ngx_http_kafka_replace_start(&producer->replace, err);
+    ngx_http_kafka_replace_start(shard, err);
 
-    if (ngx_http_kafka_replace_refused(&producer->replace)) {
+    if (ngx_http_kafka_replace_refused(shard)) {
 
         /* the next client will hear the same */
 
-        ngx_http_kafka_producer_each_batch(producer,
-                                           ngx_http_kafka_settle_fail_unsent,
-                                           err);
+        ngx_http_kafka_producer_fail_lanes(producer, shard, err);
     }
 }
 
@@ -467,12 +512,16 @@ ngx_http_kafka_producer_log(void *data, int level, const char *facility,
 
 
 static void
-ngx_http_kafka_producer_statistics(void *data, const char *text)
+ngx_http_kafka_producer_statistics(void *owner, const char *text)
 {
-    ngx_http_kafka_producer_t *producer = data;
+    ngx_http_kafka_shard_t *shard = owner;
+
+    ngx_http_kafka_producer_t  *producer;
+
+    producer = shard->data;
 
     ngx_http_kafka_statistics(&producer->health, &producer->metrics,
-                              producer->clients.opened, text);
+                              shard->opened, text);
 }
 
 
@@ -483,27 +532,50 @@ ngx_http_kafka_producer_served(void *data)
 {
     ngx_http_kafka_producer_t *producer = data;
 
-    if (producer->dispatch.pending == 0) {
+    ngx_uint_t               i;
+    ngx_http_kafka_shard_t  *shard;
 
-        if (producer->replace.draining) {
-            ngx_http_kafka_producer_end(producer);
+    for (i = 0; i < NGX_HTTP_KAFKA_CLIENTS_ALL; i++) {
+        shard = &producer->clients.shards[i];
 
-        } else if (ngx_http_kafka_producer_crowded(producer)) {
-            ngx_http_kafka_client_large(producer->clients.rk);
-            ngx_http_kafka_producer_end(producer);
-            ngx_http_kafka_topics_forget(&producer->topics);
-        }
-
-        if (producer->clients.rk == NULL && !producer->closing) {
-            ngx_post_event(&producer->reopen, &ngx_posted_events);
+        if (shard->rk && shard->pending == 0) {
+            ngx_http_kafka_producer_reported_all(producer, shard);
         }
     }
 
-    if (ngx_http_kafka_retry_first(&producer->retry)
-        || ngx_http_kafka_dispatch_lane(&producer->dispatch)
+    (void) ngx_http_kafka_dispatch_judge(&producer->dispatch);
+
+    if (producer->dispatch.nready
         || ngx_http_kafka_dispatch_first(&producer->dispatch))
     {
         ngx_http_kafka_dispatch_post(&producer->dispatch);
+    }
+}
+
+
+static void
+ngx_http_kafka_producer_reported_all(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_shard_t *shard)
+{
+    if (shard->draining) {
+        shard->replaced = !shard->isolated;
+        ngx_http_kafka_delivery_drained(shard);
+        ngx_http_kafka_producer_end(producer, shard);
+
+    } else if (ngx_http_kafka_producer_crowded(shard)) {
+        shard->replaced = !shard->isolated;
+        ngx_http_kafka_client_large(shard->rk);
+        ngx_http_kafka_producer_end(producer, shard);
+        ngx_http_kafka_topics_forget(&producer->topics);
+
+    } else if ((shard->isolated || shard->index >= producer->clients.nshards)
+               && !shard->idle.timer_set)
+    {
+        ngx_add_timer(&shard->idle, NGX_HTTP_KAFKA_PRODUCER_IDLE);
+    }
+
+    if (shard->rk == NULL && shard->index == 0 && !shard->closing) {
+        ngx_post_event(&shard->reopen, &ngx_posted_events);
     }
 }
 
@@ -514,32 +586,48 @@ ngx_http_kafka_producer_served(void *data)
  */
 
 static ngx_uint_t
-ngx_http_kafka_producer_crowded(ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_producer_crowded(ngx_http_kafka_shard_t *shard)
 {
-    return producer->topics.handles > NGX_HTTP_KAFKA_PRODUCER_TOPICS
-           && ngx_current_msec - producer->clients.opened
+    return shard->topics > NGX_HTTP_KAFKA_PRODUCER_TOPICS
+           && ngx_current_msec - shard->opened
               > NGX_HTTP_KAFKA_PRODUCER_CROWDED
-           && !producer->closing;
+           && !shard->closing;
+}
+
+
+/* a client that had nothing for a while, and need not be there */
+
+static void
+ngx_http_kafka_producer_idle_handler(ngx_event_t *ev)
+{
+    ngx_http_kafka_shard_t     *shard;
+    ngx_http_kafka_producer_t  *producer;
+
+    shard = ev->data;
+    producer = shard->data;
+
+    if (shard->rk
+        && shard->pending == 0
+        && !shard->draining
+        && (shard->isolated || shard->index >= producer->clients.nshards))
+    {
+        ngx_http_kafka_producer_end(producer, shard);
+    }
 }
 
 
 static void
-ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer)
+ngx_http_kafka_producer_end(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_shard_t *shard)
 {
-    ngx_http_kafka_topics_release(&producer->topics);
-    ngx_http_kafka_replace_done(&producer->replace);
-    ngx_http_kafka_clients_end(&producer->clients);
-    ngx_http_kafka_brokers_forget(&producer->metrics);
-}
+    ngx_http_kafka_topics_release(&producer->topics, shard);
+    ngx_http_kafka_replace_done(shard);
+    ngx_http_kafka_shard_end(shard);
+    ngx_http_kafka_metrics_clients(&producer->metrics, -1);
 
-
-/* answers all that wait, for nginx closes their connections now */
-
-static void
-ngx_http_kafka_producer_abort(void *data)
-{
-    ngx_http_kafka_producer_each_batch(data, ngx_http_kafka_settle_give_up,
-                                       RD_KAFKA_RESP_ERR__DESTROY);
+    if (shard->index == 0) {
+        ngx_http_kafka_brokers_forget(&producer->metrics);
+    }
 }
 
 
@@ -547,161 +635,31 @@ ngx_int_t
 ngx_http_kafka_producer_health(ngx_http_kafka_producer_t *producer,
     rd_kafka_resp_err_t *err)
 {
-    ngx_int_t  rc;
+    ngx_int_t                rc;
+    ngx_http_kafka_shard_t  *shard;
 
     *err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    shard = &producer->clients.shards[0];
 
     rc = ngx_http_kafka_producer_open(producer);
 
-    if (ngx_http_kafka_replace_refused(&producer->replace)) {
-        *err = producer->replace.fatal;
+    if (ngx_http_kafka_replace_refused(shard)) {
+        *err = shard->fatal;
         return NGX_ABORT;
     }
 
     /* another attempt may be on its way */
 
-    if (rc == NGX_ERROR || producer->clients.failed) {
+    if (rc == NGX_ERROR || shard->failed) {
         return NGX_ERROR;
     }
 
     rc = ngx_http_kafka_health(&producer->health, &producer->metrics,
-                               producer->clients.opened);
+                               shard->opened);
 
     if (rc != NGX_OK) {
         *err = producer->connectivity.last_error;
     }
 
     return rc;
-}
-
-
-void
-ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
-    ngx_msec_t until)
-{
-    producer->closing = 1;
-
-    if (!producer->started) {
-        return;
-    }
-
-    ngx_http_kafka_replace_close(&producer->replace);
-
-    if (producer->clients.rk) {
-        ngx_http_kafka_producer_flush(producer, until);
-    }
-
-    ngx_http_kafka_producer_fail_retries(producer);
-    ngx_http_kafka_producer_abort(producer);
-
-    ngx_http_kafka_dispatch_close(&producer->dispatch);
-
-    if (producer->reopen.timer_set) {
-        ngx_del_timer(&producer->reopen);
-    }
-
-    if (producer->reopen.posted) {
-        ngx_delete_posted_event(&producer->reopen);
-    }
-
-    if (producer->clients.rk) {
-        ngx_http_kafka_producer_destroy(producer, until);
-    }
-
-    if (producer->events.connection) {
-        ngx_http_kafka_events_close(&producer->events);
-    }
-
-    ngx_http_kafka_topics_close(&producer->topics, until);
-    ngx_http_kafka_clients_close(&producer->clients, until);
-}
-
-
-static void
-ngx_http_kafka_producer_flush(ngx_http_kafka_producer_t *producer,
-    ngx_msec_t until)
-{
-    ngx_http_kafka_dispatch_t  *dispatch;
-
-    dispatch = &producer->dispatch;
-
-    while (!producer->replace.draining
-           && (dispatch->pending
-               || dispatch->waiting
-               || ngx_http_kafka_dispatch_first(dispatch)))
-    {
-        ngx_http_kafka_producer_submit_handler(&dispatch->submit);
-
-        if (ngx_http_kafka_events_wait(&producer->events, until) == NGX_DONE) {
-            break;
-        }
-    }
-
-    if (dispatch->pending == 0) {
-        return;
-    }
-
-    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                  "kafka producer \"%V\": %ui messages were not acknowledged "
-                  "before the process had to exit",
-                  &producer->conf->name, dispatch->pending);
-
-    ngx_http_kafka_clients_purge(&producer->clients,
-                                 RD_KAFKA_PURGE_F_QUEUE
-                                 |RD_KAFKA_PURGE_F_INFLIGHT);
-
-    ngx_http_kafka_producer_wait(producer, ngx_current_msec
-                                           + NGX_HTTP_KAFKA_PRODUCER_PURGE);
-}
-
-
-/* until all that is pending is reported, or the time is over */
-
-static void
-ngx_http_kafka_producer_wait(ngx_http_kafka_producer_t *producer,
-    ngx_msec_t until)
-{
-    while (producer->dispatch.pending) {
-        if (ngx_http_kafka_events_wait(&producer->events, until) == NGX_DONE) {
-            return;
-        }
-    }
-}
-
-
-static void
-ngx_http_kafka_producer_fail_retries(ngx_http_kafka_producer_t *producer)
-{
-    ngx_http_kafka_record_t  *record;
-
-    while ((record = ngx_http_kafka_retry_first(&producer->retry)) != NULL) {
-        ngx_queue_remove(&record->queue);
-        ngx_http_kafka_settle_dropped(producer, record,
-                                      RD_KAFKA_RESP_ERR__DESTROY);
-        ngx_http_kafka_settle_record(record->batch);
-    }
-}
-
-
-static void
-ngx_http_kafka_producer_destroy(ngx_http_kafka_producer_t *producer,
-    ngx_msec_t until)
-{
-    ngx_queue_t             *q;
-    ngx_http_kafka_batch_t  *batch;
-
-    ngx_http_kafka_topics_release(&producer->topics);
-
-    if (ngx_http_kafka_clients_destroy(&producer->clients, until) != NGX_OK) {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "kafka producer \"%V\" did not end in time",
-                      &producer->conf->name);
-        return;
-    }
-
-    while (!ngx_queue_empty(&producer->batches)) {
-        q = ngx_queue_head(&producer->batches);
-        batch = ngx_queue_data(q, ngx_http_kafka_batch_t, link);
-        ngx_http_kafka_settle_batch(batch);
-    }
 }

@@ -19,8 +19,6 @@
 #include <ngx_http_kafka_events.h>
 #include <ngx_http_kafka_health.h>
 #include <ngx_http_kafka_metrics.h>
-#include <ngx_http_kafka_replace.h>
-#include <ngx_http_kafka_retry.h>
 #include <ngx_http_kafka_topic.h>
 
 
@@ -47,11 +45,8 @@ typedef struct {
     ngx_http_kafka_health_t         health;
     ngx_http_kafka_topics_t         topics;
     ngx_http_kafka_dispatch_t       dispatch;
-    ngx_http_kafka_retry_t          retry;
-    ngx_http_kafka_replace_t        replace;
 
     ngx_queue_t                     batches;    /* all that are not done */
-    ngx_event_t                     reopen;     /* where there is no client */
 } ngx_http_kafka_producer_t;
 
 
@@ -84,13 +79,6 @@ ngx_int_t ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
  */
 ngx_int_t ngx_http_kafka_producer_health(ngx_http_kafka_producer_t *producer,
     rd_kafka_resp_err_t *err);
-
-/*
- * As the process exits: delivers what can be before the time, until (as
- * ngx_current_msec), answers all that wait, ends the client.
- */
-void ngx_http_kafka_producer_close(ngx_http_kafka_producer_t *producer,
-    ngx_msec_t until);
 
 
 #endif /* _NGX_HTTP_KAFKA_PRODUCER_H_INCLUDED_ */

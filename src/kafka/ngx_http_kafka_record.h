@@ -22,6 +22,7 @@ typedef struct ngx_http_kafka_header_s  ngx_http_kafka_header_t;
 typedef struct ngx_http_kafka_target_s  ngx_http_kafka_target_t;
 typedef struct ngx_http_kafka_topic_s   ngx_http_kafka_topic_t;
 typedef struct ngx_http_kafka_lane_s    ngx_http_kafka_lane_t;
+typedef struct ngx_http_kafka_shard_s   ngx_http_kafka_shard_t;
 
 
 typedef enum {
@@ -52,11 +53,11 @@ struct ngx_http_kafka_record_s {
     int64_t                         offset;    /* negative: unknown */
     int32_t                         partition;
     uint32_t                        requests;  /* of the client, before it */
+    uint32_t                        serial;    /* in its lane */
     rd_kafka_resp_err_t             err;
     unsigned                        state:2;
     unsigned                        persisted:2; /* rd_kafka_msg_status_t */
-    unsigned                        isolated:1; /* for the isolated client */
-    unsigned                        uncertain:1; /* of an earlier client */
+    unsigned                        uncertain:1; /* of an earlier attempt */
 };
 
 

@@ -12,6 +12,8 @@ static void ngx_http_kafka_settle_invalidate(ngx_http_kafka_record_t *record,
     rd_kafka_resp_err_t err);
 static ngx_int_t ngx_http_kafka_settle_unsent(ngx_http_kafka_batch_t *batch,
     rd_kafka_resp_err_t err);
+static rd_kafka_resp_err_t ngx_http_kafka_settle_cause(
+    ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err);
 static void ngx_http_kafka_settle_answer(ngx_http_kafka_batch_t *batch);
 
 
@@ -128,16 +130,6 @@ ngx_http_kafka_settle_answer(ngx_http_kafka_batch_t *batch)
 }
 
 
-void
-ngx_http_kafka_settle_fail_unsent(ngx_http_kafka_batch_t *batch,
-    rd_kafka_resp_err_t err)
-{
-    if (!batch->unknown) {
-        (void) ngx_http_kafka_settle_unsent(batch, err);
-    }
-}
-
-
 /* NGX_OK, or NGX_DONE where that was all, and the batch is settled */
 
 static ngx_int_t
@@ -161,7 +153,9 @@ ngx_http_kafka_settle_unsent(ngx_http_kafka_batch_t *batch,
 
         } else if (record->state == NGX_HTTP_KAFKA_RECORD_NEW) {
             ngx_http_kafka_dispatch_drop(&producer->dispatch, record);
-            ngx_http_kafka_settle_dropped(producer, record, err);
+            ngx_http_kafka_settle_dropped(producer, record,
+                                          ngx_http_kafka_settle_cause(record,
+                                                                      err));
             batch->pending--;
         }
     }
@@ -172,6 +166,32 @@ ngx_http_kafka_settle_unsent(ngx_http_kafka_batch_t *batch,
     }
 
     return NGX_OK;
+}
+
+
+/* why a record that has waited for as long as it could was not sent */
+
+static rd_kafka_resp_err_t
+ngx_http_kafka_settle_cause(ngx_http_kafka_record_t *record,
+    rd_kafka_resp_err_t err)
+{
+    ngx_http_kafka_shard_t  *shard;
+
+    shard = record->lane->shard;
+
+    if (err != RD_KAFKA_RESP_ERR__MSG_TIMED_OUT) {
+        return err;
+    }
+
+    if (shard->fatal && (shard->rk == NULL || shard->draining)) {
+        return shard->fatal;
+    }
+
+    if (shard->failed) {
+        return RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
+    }
+
+    return shard->full ? RD_KAFKA_RESP_ERR__QUEUE_FULL : err;
 }
 
 
@@ -215,16 +235,7 @@ ngx_http_kafka_settle_deadline_handler(ngx_event_t *ev)
     batch = ev->data;
     producer = batch->producer;
 
-    /* librdkafka has no room, or others of the partition have no answer */
-
-    err = producer->dispatch.submitting ? RD_KAFKA_RESP_ERR__QUEUE_FULL
-                                        : RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
-
-    if (producer->replace.fatal
-        && (producer->clients.rk == NULL || producer->replace.draining))
-    {
-        err = producer->replace.fatal;
-    }
+    err = RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
 
     if (batch->unknown) {
         err = ngx_http_kafka_connectivity_cause(&producer->connectivity);

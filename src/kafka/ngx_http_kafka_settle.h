@@ -36,13 +36,6 @@ void ngx_http_kafka_settle_waiting(ngx_http_kafka_producer_t *producer,
 void ngx_http_kafka_settle_batch(ngx_http_kafka_batch_t *batch);
 
 /*
- * Fails with err what is not yet with the client, and settles the batch if that
- * was all.  A batch whose topics are looked up is left as it is.
- */
-void ngx_http_kafka_settle_fail_unsent(ngx_http_kafka_batch_t *batch,
-    rd_kafka_resp_err_t err);
-
-/*
  * Ends the wait: what is not yet with the client will never be and fails with
  * err; what is with it keeps the batch until its report.
  */

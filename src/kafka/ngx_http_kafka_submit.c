@@ -7,6 +7,7 @@
 #include <ngx_http_kafka_submit.h>
 #include <ngx_http_kafka_partition.h>
 #include <ngx_http_kafka_produce.h>
+#include <ngx_http_kafka_replace.h>
 #include <ngx_http_kafka_settle.h>
 
 
@@ -16,21 +17,26 @@ static ngx_int_t ngx_http_kafka_submit_sort_batch(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_batch_t *batch,
     ngx_uint_t *turn);
 static void ngx_http_kafka_submit_lanes(ngx_http_kafka_producer_t *producer);
-static ngx_int_t ngx_http_kafka_submit_lane(
-    ngx_http_kafka_producer_t *producer, ngx_http_kafka_lane_t *lane,
+static ngx_int_t ngx_http_kafka_submit_shard(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_shard_t *shard,
     ngx_uint_t *turn);
-static ngx_int_t ngx_http_kafka_submit_retry(
-    ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record,
-    rd_kafka_resp_err_t *err);
+static ngx_int_t ngx_http_kafka_submit_isolated(
+    ngx_http_kafka_producer_t *producer, ngx_uint_t *turn);
+static ngx_http_kafka_shard_t *ngx_http_kafka_submit_isolated_shard(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_lane_t *lane);
+static ngx_int_t ngx_http_kafka_submit_lane(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_shard_t *shard,
+    ngx_http_kafka_lane_t *lane, ngx_uint_t *turn);
+static ngx_int_t ngx_http_kafka_submit_group(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_shard_t *shard,
+    ngx_http_kafka_lane_t *lane, ngx_uint_t *turn);
+static void ngx_http_kafka_submit_sent(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_shard_t *shard, ngx_http_kafka_record_t *record);
 static ngx_uint_t ngx_http_kafka_submit_late(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_lane_t *lane,
     ngx_http_kafka_record_t *record);
 static rd_kafka_resp_err_t ngx_http_kafka_submit_record(
-    ngx_http_kafka_producer_t *producer, ngx_http_kafka_record_t *record);
-static rd_kafka_resp_err_t ngx_http_kafka_submit_isolated(
-    rd_kafka_t *rk, ngx_http_kafka_record_t *record);
-static ngx_uint_t ngx_http_kafka_submit_fatal(
-    ngx_http_kafka_producer_t *producer, rd_kafka_resp_err_t err);
+    ngx_http_kafka_shard_t *shard, ngx_http_kafka_record_t *record);
 
 
 void
@@ -44,7 +50,7 @@ ngx_http_kafka_submit(ngx_http_kafka_producer_t *producer)
         ngx_http_kafka_dispatch_post_next(dispatch);
     }
 
-    if (ngx_http_kafka_dispatch_lane(dispatch) == NULL) {
+    if (dispatch->nready == 0) {
         ngx_http_kafka_dispatch_done(dispatch);
         return;
     }
@@ -139,34 +145,149 @@ static void
 ngx_http_kafka_submit_lanes(ngx_http_kafka_producer_t *producer)
 {
     ngx_int_t                   rc;
-    ngx_uint_t                  turn;
-    ngx_http_kafka_lane_t      *lane;
+    ngx_uint_t                  i, full, turn;
     ngx_http_kafka_dispatch_t  *dispatch;
 
     dispatch = &producer->dispatch;
 
     ngx_http_kafka_dispatch_begin(dispatch);
-    ngx_http_kafka_metrics_tick(&producer->metrics);
 
+    full = 0;
     turn = 0;
 
-    while ((lane = ngx_http_kafka_dispatch_lane(dispatch)) != NULL) {
+    for (i = 0; i <= NGX_HTTP_KAFKA_CLIENTS_SHARDS; i++) {
 
-        rc = ngx_http_kafka_submit_lane(producer, lane, &turn);
-
-        if (rc == NGX_AGAIN) {
-            return;
-        }
+        rc = (i < NGX_HTTP_KAFKA_CLIENTS_SHARDS)
+             ? ngx_http_kafka_submit_shard(producer,
+                                           &producer->clients.shards[i], &turn)
+             : ngx_http_kafka_submit_isolated(producer, &turn);
 
         if (rc == NGX_BUSY) {
             ngx_http_kafka_dispatch_post_next(dispatch);
             return;
         }
 
-        ngx_http_kafka_dispatch_lane_done(dispatch, lane);
+        full |= (rc == NGX_AGAIN);
     }
 
-    ngx_http_kafka_dispatch_done(dispatch);
+    /* where it is full, the rest of the same group follows */
+
+    if (!full) {
+        ngx_http_kafka_dispatch_done(dispatch);
+    }
+}
+
+
+/* as ngx_http_kafka_submit_lane(), for all lanes that are ready */
+
+static ngx_int_t
+ngx_http_kafka_submit_shard(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_shard_t *shard, ngx_uint_t *turn)
+{
+    ngx_int_t               rc;
+    ngx_http_kafka_lane_t  *lane;
+
+    while ((lane = ngx_http_kafka_dispatch_lane(shard)) != NULL) {
+
+        if (lane->pending == 0
+            && ngx_http_kafka_clients_shard(&producer->clients, lane) != shard)
+        {
+            /* it became ready for another one since it has its place here */
+
+            ngx_http_kafka_dispatch_lane_done(&producer->dispatch, lane);
+            ngx_http_kafka_dispatch_ready(&producer->dispatch, lane, 0);
+            continue;
+        }
+
+        if (!ngx_http_kafka_shard_takes(shard)) {
+            return NGX_OK;
+        }
+
+        rc = ngx_http_kafka_submit_lane(producer, shard, lane, turn);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Lanes wait in one queue for all isolated clients.  One that has to wait for
+ * its own holds up no other.
+ */
+
+static ngx_int_t
+ngx_http_kafka_submit_isolated(ngx_http_kafka_producer_t *producer,
+    ngx_uint_t *turn)
+{
+    ngx_int_t                rc;
+    ngx_queue_t             *q, *next;
+    ngx_http_kafka_lane_t   *lane;
+    ngx_http_kafka_shard_t  *shard, *isolated;
+
+    isolated = ngx_http_kafka_clients_isolated(&producer->clients);
+
+    for (q = ngx_queue_head(&isolated->ready);
+         q != ngx_queue_sentinel(&isolated->ready);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        lane = ngx_queue_data(q, ngx_http_kafka_lane_t, ready);
+
+        shard = ngx_http_kafka_submit_isolated_shard(producer, lane);
+
+        if (shard == NULL) {
+            continue;
+        }
+
+        rc = ngx_http_kafka_submit_lane(producer, shard, lane, turn);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * One that has no lane, or has this one; or NULL.  Partitions that do not
+ * answer have half of them, or they would soon have all.
+ */
+
+static ngx_http_kafka_shard_t *
+ngx_http_kafka_submit_isolated_shard(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_lane_t *lane)
+{
+    ngx_uint_t               i, n;
+    ngx_http_kafka_shard_t  *shard, *isolated;
+
+    if (lane->pending) {
+        return ngx_http_kafka_shard_takes(lane->shard) ? lane->shard : NULL;
+    }
+
+    isolated = ngx_http_kafka_clients_isolated(&producer->clients);
+
+    n = NGX_HTTP_KAFKA_CLIENTS_ISOLATED;
+    n = ngx_http_kafka_lane_stuck(lane) ? n / 2 : n;
+
+    for (i = 0; i < n; i++) {
+        shard = &isolated[i];
+
+        if (shard->nbusy || shard->draining) {
+            continue;
+        }
+
+        /* one that is being made is waited for */
+
+        return ngx_http_kafka_shard_takes(shard) ? shard : NULL;
+    }
+
+    return NULL;
 }
 
 
@@ -179,27 +300,69 @@ ngx_http_kafka_submit_lanes(ngx_http_kafka_producer_t *producer)
 
 static ngx_int_t
 ngx_http_kafka_submit_lane(ngx_http_kafka_producer_t *producer,
-    ngx_http_kafka_lane_t *lane, ngx_uint_t *turn)
+    ngx_http_kafka_shard_t *shard, ngx_http_kafka_lane_t *lane,
+    ngx_uint_t *turn)
 {
-    ngx_uint_t                limit;
-    rd_kafka_resp_err_t       err;
-    ngx_http_kafka_batch_t   *batch;
-    ngx_http_kafka_record_t  *record;
+    ngx_int_t                rc;
+    ngx_http_kafka_batch_t  *batch;
 
     if (lane->pending == 0) {
         lane->submitted_at = ngx_current_msec;
         lane->clock = producer->metrics.clock;
     }
 
-    limit = producer->conf->idempotent
-            ? ngx_http_kafka_lane_limit(lane, producer->clients.generation)
-            : NGX_HTTP_KAFKA_LANE_GROUP;
+    rc = ngx_http_kafka_submit_group(producer, shard, lane, turn);
 
-    while (lane->pending < limit
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ngx_http_kafka_dispatch_lane_done(&producer->dispatch, lane);
+
+    /* one large batch may take several turns, and is one group */
+
+    batch = ngx_http_kafka_dispatch_first(&producer->dispatch);
+
+    lane->open = batch ? batch->serial : 0;
+    lane->timed_out = 0;
+
+    if (lane->pending == 0 && !ngx_http_kafka_lane_empty(lane)) {
+
+        /* what was first is for an isolated client */
+
+        ngx_http_kafka_dispatch_ready(&producer->dispatch, lane, 0);
+    }
+
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "kafka: topic \"%V\" partition %D: %ui records handed over "
+                   "to client %ui", &lane->topic->sn.str, lane->partition,
+                   lane->pending, shard->generation);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_kafka_submit_group(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_shard_t *shard, ngx_http_kafka_lane_t *lane,
+    ngx_uint_t *turn)
+{
+    ngx_uint_t                limit;
+    rd_kafka_resp_err_t       err;
+    ngx_http_kafka_record_t  *record;
+
+    limit = ngx_http_kafka_lane_limit(lane, shard->generation,
+                                      producer->conf->idempotent);
+
+    while (lane->group < limit
            && (record = ngx_http_kafka_lane_first(lane)) != NULL)
     {
         if (*turn >= NGX_HTTP_KAFKA_SUBMIT_TURN) {
             return NGX_BUSY;
+        }
+
+        if (ngx_http_kafka_lane_large(record) && !shard->isolated) {
+            break;
         }
 
         (*turn)++;
@@ -210,12 +373,17 @@ ngx_http_kafka_submit_lane(ngx_http_kafka_producer_t *producer,
             continue;
         }
 
-        err = ngx_http_kafka_submit_record(producer, record);
+        err = ngx_http_kafka_submit_record(shard, record);
 
-        if ((err == RD_KAFKA_RESP_ERR__QUEUE_FULL
-             && producer->dispatch.pending)
-            || ngx_http_kafka_submit_fatal(producer, err))
-        {
+        if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL && shard->pending) {
+            shard->full = 1;
+            return NGX_AGAIN;
+        }
+
+        if (err == RD_KAFKA_RESP_ERR__FATAL && !producer->closing) {
+
+            /* the event that has this client replaced is on its way */
+
             return NGX_AGAIN;
         }
 
@@ -224,110 +392,27 @@ ngx_http_kafka_submit_lane(ngx_http_kafka_producer_t *producer,
             continue;
         }
 
-        record->state = NGX_HTTP_KAFKA_RECORD_SENT;
-        ngx_http_kafka_dispatch_sent(&producer->dispatch, record);
-        ngx_http_kafka_metrics_sent(&producer->metrics);
+        ngx_http_kafka_submit_sent(producer, shard, record);
     }
-
-    /* one large batch may take several turns, and is one group */
-
-    batch = ngx_http_kafka_dispatch_first(&producer->dispatch);
-
-    lane->open = batch ? batch->serial : 0;
-    lane->timed_out = 0;
-
-    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
-                   "kafka: topic \"%V\" partition %D: %ui records handed over",
-                   &lane->topic->sn.str, lane->partition, lane->pending);
 
     return NGX_OK;
 }
 
 
-/* as many of those that are to be produced again as there is room for */
-
-void
-ngx_http_kafka_submit_retries(ngx_http_kafka_producer_t *producer)
+static void
+ngx_http_kafka_submit_sent(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_shard_t *shard, ngx_http_kafka_record_t *record)
 {
-    ngx_uint_t                turn;
-    rd_kafka_resp_err_t       err;
-    ngx_http_kafka_record_t  *record;
-
-    for (turn = 0;
-         (record = ngx_http_kafka_retry_first(&producer->retry)) != NULL;
-         turn++)
-    {
-        if (producer->clients.rk == NULL || producer->replace.draining) {
-            return;
-        }
-
-        if (turn == NGX_HTTP_KAFKA_SUBMIT_TURN) {
-            ngx_http_kafka_dispatch_post_next(&producer->dispatch);
-            return;
-        }
-
-        if (ngx_http_kafka_submit_retry(producer, record, &err)
-            == NGX_AGAIN)
-        {
-            return;
-        }
-
-        ngx_queue_remove(&record->queue);
-
-        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            ngx_http_kafka_settle_dropped(producer, record, err);
-            ngx_http_kafka_settle_record(record->batch);
-            continue;
-        }
-
-        ngx_http_kafka_dispatch_sent_isolated(&producer->dispatch);
-        ngx_http_kafka_metrics_sent(&producer->metrics);
-    }
-}
-
-
-/* NGX_OK, with err set; NGX_AGAIN: its client takes no record now */
-
-static ngx_int_t
-ngx_http_kafka_submit_retry(ngx_http_kafka_producer_t *producer,
-    ngx_http_kafka_record_t *record, rd_kafka_resp_err_t *err)
-{
-    rd_kafka_t                *rk;
-    ngx_http_kafka_clients_t  *clients;
-
-    clients = &producer->clients;
-
-    if (producer->closing && clients->isolated == NULL) {
-
-        /* thread pools end before */
-
-        *err = RD_KAFKA_RESP_ERR__DESTROY;
-        return NGX_OK;
+    if (record->lane->pending == 0) {
+        ngx_http_kafka_dispatch_busy(record->lane, shard);
+        ngx_http_kafka_replace_watch(shard);
     }
 
-    switch (ngx_http_kafka_clients_isolate(clients)) {
+    record->state = NGX_HTTP_KAFKA_RECORD_SENT;
 
-    case NGX_OK:
-        break;
-
-    case NGX_AGAIN:
-        return NGX_AGAIN;
-
-    default: /* NGX_ERROR */
-        *err = RD_KAFKA_RESP_ERR__STATE;
-        return NGX_OK;
-    }
-
-    rk = clients->isolated;
-    *err = ngx_http_kafka_submit_isolated(rk, record);
-
-    if ((*err == RD_KAFKA_RESP_ERR__QUEUE_FULL && rd_kafka_outq_len(rk))
-        || ngx_http_kafka_submit_fatal(producer, *err))
-    {
-        return NGX_AGAIN;
-    }
-
-    return NGX_OK;
+    ngx_http_kafka_shard_sent(shard, record);
+    ngx_http_kafka_dispatch_sent(&producer->dispatch, record);
+    ngx_http_kafka_metrics_sent(&producer->metrics);
 }
 
 
@@ -361,64 +446,28 @@ ngx_http_kafka_submit_late(ngx_http_kafka_producer_t *producer,
 /* no report comes after an error */
 
 static rd_kafka_resp_err_t
-ngx_http_kafka_submit_record(ngx_http_kafka_producer_t *producer,
+ngx_http_kafka_submit_record(ngx_http_kafka_shard_t *shard,
     ngx_http_kafka_record_t *record)
 {
-    rd_kafka_t           *rk;
     rd_kafka_topic_t     *rkt;
     rd_kafka_resp_err_t   err;
 
-    rk = producer->clients.rk;
-
-    rkt = ngx_http_kafka_topic_handle(&producer->topics,
-                                      record->target->topic, rk);
+    rkt = ngx_http_kafka_topic_handle(record->target->topic, shard);
     if (rkt == NULL) {
         return rd_kafka_last_error();
     }
 
-    err = ngx_http_kafka_produce(record, rk, rkt, record->lane->partition);
+    err = ngx_http_kafka_produce(record, shard->rk, rkt,
+                                 record->lane->partition);
 
     if (err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION
         && record->partition == RD_KAFKA_PARTITION_UA)
     {
         /* the client has not seen yet that partitions were added */
 
-        err = ngx_http_kafka_produce(record, rk, rkt, RD_KAFKA_PARTITION_UA);
+        err = ngx_http_kafka_produce(record, shard->rk, rkt,
+                                     RD_KAFKA_PARTITION_UA);
     }
 
     return err;
-}
-
-
-static rd_kafka_resp_err_t
-ngx_http_kafka_submit_isolated(rd_kafka_t *rk,
-    ngx_http_kafka_record_t *record)
-{
-    rd_kafka_topic_t     *rkt;
-    rd_kafka_resp_err_t   err;
-
-    rkt = rd_kafka_topic_new(rk, (char *) record->target->topic->sn.str.data,
-                             NULL);
-    if (rkt == NULL) {
-        return rd_kafka_last_error();
-    }
-
-    err = ngx_http_kafka_produce(record, rk, rkt, record->partition);
-
-    rd_kafka_topic_destroy(rkt);
-
-    return err;
-}
-
-
-/*
- * 1 if the record was not taken and is to wait for another client: the event
- * that has this one replaced is on its way
- */
-
-static ngx_uint_t
-ngx_http_kafka_submit_fatal(ngx_http_kafka_producer_t *producer,
-    rd_kafka_resp_err_t err)
-{
-    return err == RD_KAFKA_RESP_ERR__FATAL && !producer->closing;
 }

@@ -22,12 +22,9 @@
 
 /*
  * The batches' records go to their lanes, and the groups of lanes that are
- * ready to the client, in this turn of the event loop or in several.
+ * ready to their clients, in this turn of the event loop or in several.
  */
 void ngx_http_kafka_submit(ngx_http_kafka_producer_t *producer);
-
-/* as many of those that are to be produced again as there is room for */
-void ngx_http_kafka_submit_retries(ngx_http_kafka_producer_t *producer);
 
 
 #endif /* _NGX_HTTP_KAFKA_SUBMIT_H_INCLUDED_ */

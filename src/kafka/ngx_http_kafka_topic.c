@@ -19,6 +19,7 @@
 #define NGX_HTTP_KAFKA_TOPIC_CREATION  2000
 #define NGX_HTTP_KAFKA_TOPIC_TTL       1000
 #define NGX_HTTP_KAFKA_TOPIC_REFRESH   10000
+#define NGX_HTTP_KAFKA_TOPIC_SUSPECT   60000
 
 /* names one client for look-ups is asked */
 #define NGX_HTTP_KAFKA_LOOKUP_NAMES    1000
@@ -150,21 +151,49 @@ ngx_http_kafka_topic_unuse(ngx_http_kafka_target_t *target)
 
 
 rd_kafka_topic_t *
-ngx_http_kafka_topic_handle(ngx_http_kafka_topics_t *topics,
-    ngx_http_kafka_topic_t *topic, rd_kafka_t *rk)
+ngx_http_kafka_topic_handle(ngx_http_kafka_topic_t *topic,
+    ngx_http_kafka_shard_t *shard)
 {
-    if (topic->rkt == NULL) {
+    rd_kafka_topic_t  **handle;
+
+    handle = &topic->handles[shard->index];
+
+    if (*handle == NULL) {
 
         /* the name ends with a zero byte, see topic_create() */
 
-        topic->rkt = rd_kafka_topic_new(rk, (char *) topic->sn.str.data, NULL);
+        *handle = rd_kafka_topic_new(shard->rk, (char *) topic->sn.str.data,
+                                     NULL);
 
-        if (topic->rkt) {
-            topics->handles++;
+        if (*handle) {
+            shard->topics++;
+            topic->nhandles++;
         }
     }
 
-    return topic->rkt;
+    return *handle;
+}
+
+
+void
+ngx_http_kafka_topic_suspected(ngx_http_kafka_topic_t *topic)
+{
+    topic->suspect = 1;
+    topic->suspect_since = ngx_current_msec;
+}
+
+
+ngx_uint_t
+ngx_http_kafka_topic_suspect(ngx_http_kafka_topic_t *topic)
+{
+    if (topic->suspect
+        && ngx_current_msec - topic->suspect_since
+           >= NGX_HTTP_KAFKA_TOPIC_SUSPECT)
+    {
+        topic->suspect = 0;
+    }
+
+    return topic->suspect;
 }
 
 
@@ -185,12 +214,14 @@ ngx_http_kafka_topic_stale(ngx_http_kafka_topic_t *topic)
 
 
 void
-ngx_http_kafka_topics_release(ngx_http_kafka_topics_t *topics)
+ngx_http_kafka_topics_release(ngx_http_kafka_topics_t *topics,
+    ngx_http_kafka_shard_t *shard)
 {
+    rd_kafka_topic_t       **handle;
     ngx_rbtree_node_t       *node;
     ngx_http_kafka_topic_t  *topic;
 
-    if (topics->tree.root == &topics->sentinel) {
+    if (shard->topics == 0) {
         return;
     }
 
@@ -200,13 +231,16 @@ ngx_http_kafka_topics_release(ngx_http_kafka_topics_t *topics)
     {
         topic = (ngx_http_kafka_topic_t *) node;
 
-        if (topic->rkt) {
-            rd_kafka_topic_destroy(topic->rkt);
-            topic->rkt = NULL;
+        handle = &topic->handles[shard->index];
+
+        if (*handle) {
+            rd_kafka_topic_destroy(*handle);
+            *handle = NULL;
+            topic->nhandles--;
         }
     }
 
-    topics->handles = 0;
+    shard->topics = 0;
 }
 
 
@@ -227,7 +261,11 @@ ngx_http_kafka_topics_forget(ngx_http_kafka_topics_t *topics)
         next = ngx_rbtree_next(&topics->tree, node);
         topic = (ngx_http_kafka_topic_t *) node;
 
-        if (topic->users == 0 && !topic->wanted && !topic->absent) {
+        if (topic->users == 0
+            && topic->nhandles == 0
+            && !topic->wanted
+            && !topic->absent)
+        {
             ngx_http_kafka_topic_free(topics, topic);
         }
     }
@@ -239,8 +277,6 @@ ngx_http_kafka_topics_close(ngx_http_kafka_topics_t *topics,
     ngx_msec_t until)
 {
     rd_kafka_t  *rk;
-
-    ngx_http_kafka_topics_release(topics);
 
     while (topics->tree.root != &topics->sentinel) {
         ngx_http_kafka_topic_free(topics, (ngx_http_kafka_topic_t *)
@@ -602,7 +638,7 @@ ngx_http_kafka_topics_sweep(ngx_event_t *ev)
 
         topic->absent = 0;
 
-        if (topic->rkt == NULL) {
+        if (topic->nhandles == 0) {
             ngx_http_kafka_topic_free(topics, topic);
         }
     }

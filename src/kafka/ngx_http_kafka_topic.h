@@ -13,6 +13,7 @@
 #include <ngx_event.h>
 #include <ngx_thread_pool.h>
 #include <ngx_http_kafka_batch.h>
+#include <ngx_http_kafka_clients.h>
 
 
 /*
@@ -31,7 +32,9 @@ typedef void (*ngx_http_kafka_resolved_pt)(ngx_http_kafka_target_t *target);
 
 struct ngx_http_kafka_topic_s {
     ngx_str_node_t               sn;         /* the name */
-    rd_kafka_topic_t            *rkt;        /* of the producing client */
+    rd_kafka_topic_t            *handles[NGX_HTTP_KAFKA_CLIENTS_ALL];
+    ngx_uint_t                   nhandles;   /* of shards, not NULL */
+    ngx_msec_t                   suspect_since;  /* a record was refused */
     ngx_queue_t                  waiting;    /* targets */
     ngx_http_kafka_lane_t      **lanes;      /* of partition i: at i + 1 */
     ngx_uint_t                   nlanes;
@@ -49,6 +52,7 @@ struct ngx_http_kafka_topic_s {
     unsigned                     absent:1;
     unsigned                     wanted:1;
     unsigned                     refresh:1;  /* wanted, though it is known */
+    unsigned                     suspect:1;
 };
 
 
@@ -65,7 +69,6 @@ typedef struct {
     ngx_thread_pool_t           *thread_pool;
     ngx_http_kafka_resolved_pt   handler;
 
-    ngx_uint_t                   handles;    /* of the producing client */
     rd_kafka_t                  *rk;         /* for look-ups, when idle */
     ngx_uint_t                   asked;      /* names, of this rk */
     ngx_msec_t                   used;
@@ -97,10 +100,16 @@ void ngx_http_kafka_topic_cancel(ngx_http_kafka_target_t *target);
 
 void ngx_http_kafka_topic_unuse(ngx_http_kafka_target_t *target);
 
-/* the producing client's handle, kept; NULL when librdkafka refuses */
-rd_kafka_topic_t *ngx_http_kafka_topic_handle(
-    ngx_http_kafka_topics_t *topics, ngx_http_kafka_topic_t *topic,
-    rd_kafka_t *rk);
+/* the handle of the shard's client, kept; NULL when librdkafka refuses */
+rd_kafka_topic_t *ngx_http_kafka_topic_handle(ngx_http_kafka_topic_t *topic,
+    ngx_http_kafka_shard_t *shard);
+
+/*
+ * A broker has refused a record of it for good, which ends the client: for a
+ * minute its records go to isolated clients.
+ */
+void ngx_http_kafka_topic_suspected(ngx_http_kafka_topic_t *topic);
+ngx_uint_t ngx_http_kafka_topic_suspect(ngx_http_kafka_topic_t *topic);
 
 /*
  * The broker denied it: the next request looks it up again, and its lanes begin
@@ -111,8 +120,9 @@ void ngx_http_kafka_topic_invalidate(ngx_http_kafka_topic_t *topic);
 /* whether it may have other partitions than are known */
 ngx_uint_t ngx_http_kafka_topic_stale(ngx_http_kafka_topic_t *topic);
 
-/* gives back all handles, before the producing client is destroyed */
-void ngx_http_kafka_topics_release(ngx_http_kafka_topics_t *topics);
+/* gives back the handles of the shard's client, before it is destroyed */
+void ngx_http_kafka_topics_release(ngx_http_kafka_topics_t *topics,
+    ngx_http_kafka_shard_t *shard);
 
 /* as if those that nobody uses had never been looked up */
 void ngx_http_kafka_topics_forget(ngx_http_kafka_topics_t *topics);

@@ -39,6 +39,13 @@ ngx_http_kafka_metrics_close(ngx_http_kafka_metrics_t *metrics)
 
 
 void
+ngx_http_kafka_metrics_clients(ngx_http_kafka_metrics_t *metrics, ngx_int_t n)
+{
+    metrics->cell->clients += n;
+}
+
+
+void
 ngx_http_kafka_metrics_rebuilt(ngx_http_kafka_metrics_t *metrics)
 {
     metrics->cell->counters.rebuilt++;

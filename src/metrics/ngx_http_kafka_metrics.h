@@ -37,6 +37,10 @@ void ngx_http_kafka_metrics_open(ngx_http_kafka_metrics_t *metrics,
 /* gives the cell back as the process exits */
 void ngx_http_kafka_metrics_close(ngx_http_kafka_metrics_t *metrics);
 
+/* there are n more clients, or fewer */
+void ngx_http_kafka_metrics_clients(ngx_http_kafka_metrics_t *metrics,
+    ngx_int_t n);
+
 /* counts a client that has replaced another one */
 void ngx_http_kafka_metrics_rebuilt(ngx_http_kafka_metrics_t *metrics);
 

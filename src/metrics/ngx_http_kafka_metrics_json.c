@@ -86,11 +86,11 @@ ngx_http_kafka_metrics_json_producer(ngx_http_kafka_writer_t *out,
 
     ngx_http_kafka_write(out, ",\"requests_waiting\":%uL,"
                          "\"messages_unsent\":%uL,\"messages_pending\":%uL,"
-                         "\"clients_rebuilt\":%uL,"
+                         "\"clients\":%uL,\"clients_rebuilt\":%uL,"
                          "\"messages_acknowledged\":%uL,"
                          "\"bytes_acknowledged\":%uL,\"messages_failed\":",
                          sum->waiting, sum->unsent, sum->pending,
-                         sum->counters.rebuilt, sum->acked,
+                         sum->clients, sum->counters.rebuilt, sum->acked,
                          sum->counters.bytes);
     ngx_http_kafka_metrics_json_codes(out, sum->counters.errors, 1);
 

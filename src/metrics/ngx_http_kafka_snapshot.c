@@ -193,6 +193,7 @@ ngx_http_kafka_snapshot_cell(ngx_http_kafka_metrics_cell_t *cell,
     sum->waiting += cell->waiting;
     sum->unsent += cell->unsent;
     sum->pending += cell->pending;
+    sum->clients += cell->clients;
 
     ngx_http_kafka_counters_add(&sum->counters, &cell->counters);
 

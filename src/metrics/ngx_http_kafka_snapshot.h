@@ -35,6 +35,7 @@ typedef struct {
     uint64_t                          waiting;
     uint64_t                          unsent;
     uint64_t                          pending;
+    uint64_t                          clients;
     uint64_t                          acked;   /* messages */
     ngx_http_kafka_metrics_counters_t counters;
     ngx_str_t                        *topics;  /* the first one's is empty */

@@ -50,6 +50,7 @@ typedef struct {
     uint64_t                          waiting; /* requests */
     uint64_t                          unsent;  /* their messages, in nginx */
     uint64_t                          pending; /* those with librdkafka */
+    uint64_t                          clients; /* of librdkafka */
     ngx_http_kafka_metrics_counters_t counters;
 
     ngx_http_kafka_metrics_broker_t  *brokers; /* NULL: no statistics came */

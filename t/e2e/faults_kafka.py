@@ -366,5 +366,42 @@ class Cluster(RealCase):
         check('swapped')
 
 
+class Refusing(kafkatest.TestCase):
+    """A broker refuses a request that is too large for it by closing the
+    connection."""
+
+    def test_a_request_that_a_broker_hangs_up_on(self):
+        """It fails alone: others go on, and all are acknowledged."""
+
+        kafka = kafkatest.ConfiguredKafka(
+            lambda kafka: 'socket.request.max.bytes=300000\n')
+        self.addCleanup(kafka.stop)
+        kafka.topic('large')
+        kafka.topic('small')
+        server = self.nginx(kafkatest.producer(
+            kafka.bootstrap, 'message.timeout.ms 3000'))
+        for topic in 'large', 'small':
+            self.assertEqual(
+                server.get(f'/produce/{topic}/warm').status, 200)
+
+        load = kafkatest.Load(server, 'small', clients=3)
+        load.wait_for_more(50)
+        waiting = Waiting(server, '/produce/large',
+                          '{"value":"%s"}' % ('x' * 500000))
+        wait_for(lambda: 'Disconnected' in server.log(),
+                 what='the broker hangs up')
+        load.wait_for_more(500)
+        self.assertFalse(waiting.future.done())
+        answer = waiting.answer()
+        load.stop()
+
+        self.assertIn(answer.status, (503, 504), answer)
+        self.assertEqual(set(load.answers), {200})
+        self.assertEqual(server.get('/produce/large/after').status, 200)
+        values = [r.value for r in
+                  kafkatest.read_topic(kafka.bootstrap, 'large')]
+        self.assertEqual(values, [b'warm', b'after'])
+
+
 if __name__ == '__main__':
     kafkatest.unittest.main()

@@ -49,7 +49,7 @@ HTTP = '''
     kafka_producer away  {{ bootstrap.servers 127.0.0.1:1;
                             message.timeout.ms 500; }}
     kafka_producer late  {{ bootstrap.servers {mock};
-                            message.timeout.ms 1000; }}
+                            message.timeout.ms 2000; }}
     kafka_producer odd   {{ bootstrap.servers {odd}; }}
 '''
 
@@ -249,7 +249,11 @@ class OpenAPI(kafkatest.TestCase):
 
             ask('/limit')
             late.command('rtt -1 0')
-            kafkatest.wait_for(lambda: ask('/late').status == 200,
+
+            # by the isolated client, and by the one that was replaced
+
+            kafkatest.wait_for(lambda: ask('/late').status == 200
+                               and ask('/late').status == 200,
                                what='a broker in time')
             late.command('rtt -1 3000')
 

@@ -4,6 +4,7 @@ those beside them may be in Kafka twice.
 """
 
 import collections
+import itertools
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ sys.path.insert(0, os.path.join(HERE, '../lib'))
 
 import kafkatest
 from life import Waiting
+from shards import Keys
 
 
 REPLACED = 'to avoid duplicates'
@@ -125,7 +127,7 @@ class Refused(kafkatest.TestCase):
         broker.command('rtt 2 8000')
         hanging = Waiting(server, '/produce/refused', body(1))
         server.wait_for_requests(1)
-        broker.command('fail 0 TOPIC_EXCEPTION 1')
+        broker.command('answer 1 0 TOPIC_EXCEPTION 0')
         self.assertEqual(
             server.post('/produce/refused', body(0)).status, 400)
 
@@ -136,7 +138,10 @@ class Refused(kafkatest.TestCase):
         self.assertIn(hanging.answer().status, (200, 504))
         self.assertEqual(server.log().count(REPLACED), 1)
 
-    def test_a_refusal_alone_replaces_nothing(self):
+    def test_a_refusal_costs_no_other_answer(self):
+        """The client is replaced once; then the topic's records are with
+        others no longer."""
+
         broker = self.mock()
         broker.command('topic refused 1')
         server = self.nginx(kafkatest.producer(broker.bootstrap))
@@ -147,7 +152,55 @@ class Refused(kafkatest.TestCase):
         load.wait_for_more(200)
         load.stop()
         self.assertEqual(set(load.answers), {200, 400})
-        self.assertEqual(server.log().count(REPLACED), 0)
+        self.assertEqual(server.log().count(REPLACED), 1)
+
+    def test_refusals_cost_other_partitions_nothing(self):
+        """Messages that fail for good, one after another, beside a load with
+        keys for another topic.
+        """
+
+        broker = self.mock(2)
+        for topic, node in ('t', 2), ('u', 1):
+            broker.command(f'topic {topic} 12')
+            for partition in range(12):
+                broker.command(f'leader {topic} {partition} {node}')
+        port = kafkatest.free_port()
+        server = self.nginx(
+            kafkatest.producer(broker.bootstrap),
+            f'{kafkatest.SERVER}\nlisten 127.0.0.1:{port} http2;')
+        for partition in range(12):
+            self.assertEqual(server.post('/produce/t', {
+                'value': 'warm', 'partition': partition}).status, 200)
+
+        # more partitions than requests on their way: some wait in the client
+
+        broker.command('rtt 1 20')
+        keys = [f'k{i}' for i in range(48)]
+        load = Keys(server, port, 'u', keys)
+        load.wait_for_rounds(1)
+        errors = {'INVALID_RECORD': 400, 'MSG_SIZE_TOO_LARGE': 413}
+        for i, error in zip(range(24), itertools.cycle(errors)):
+            # the first one is tried once more, alone
+
+            for _ in range(1 if i else 2):
+                broker.command(f'answer 2 0 {error} 0')
+            bad = Waiting(server, '/produce/t', json.dumps(
+                {'value': 'bad', 'partition': i % 12}))
+            load.wait_for(bad.future.done, 'it fails')
+            answer = bad.answer()
+            self.assertEqual(answer.status, errors[error], answer)
+            self.assertEqual(answer.json['results'][0]['code'], error)
+            load.wait_for_rounds(1)
+        load.end()
+        broker.command('rtt 1 0')
+
+        self.assertEqual(load.failed, [])
+        self.assertLessEqual(server.status()['clients_rebuilt'], 2)
+        found = collections.Counter(
+            r.value.decode() for r in kafkatest.read_topic(broker.bootstrap,
+                                                           'u'))
+        self.assertEqual(found, {f'{key} {i}': 1 for key in keys
+                                 for i in range(load.sent[key])})
 
 
 if __name__ == '__main__':

@@ -62,7 +62,8 @@ class Replace(kafkatest.TestCase):
                 kafkatest.producer(self.broker.bootstrap, *properties),
                 LOCATIONS)
         self.addCleanup(self.let_go, 'hold')        # before nginx ends
-        self.assertEqual(server.get('/produce/t/warm').status, 200)
+        for topic in 't', 'u':
+            self.assertEqual(server.get(f'/produce/{topic}/warm').status, 200)
         return server
 
     def path(self, name):
@@ -85,7 +86,7 @@ class Replace(kafkatest.TestCase):
         """By a fatal error; its successor is about to be made."""
 
         self.next_answer('OUT_OF_ORDER_SEQUENCE_NUMBER')
-        answer = server.get('/produce/t/fatal')
+        answer = server.get('/produce/u/fatal')
         self.assertEqual(answer.status, 504, answer)
         self.assertIn(REPLACED, server.log())
 
@@ -117,33 +118,42 @@ class Replace(kafkatest.TestCase):
         self.assertEqual(self.values(), ['warm', 'm'])
 
     def test_the_loop_goes_on_while_the_isolated_client_is_made(self):
+        """Other topics go on, and the partition keeps its order."""
+
         server = self.serve()
+        self.set('isolated')
         self.set('hold')
         self.next_answer('INVALID_RECORD')
         waiting = Waiting(server, '/produce/t', '{"value":"a"}')
         self.held()
 
-        self.assertEqual(server.get('/produce/t/beside').status, 200)
-        self.assertEqual(self.values(), ['warm', 'beside'])
+        self.assertEqual(server.get('/produce/u/beside').status, 200)
+        behind = Waiting(server, '/produce/t/b')
+        server.wait_for_requests(2)
+        self.assertEqual(self.values(), ['warm'])
 
         self.let_go('hold')
         self.assertEqual(waiting.answer().status, 200)
-        self.assertEqual(self.values(), ['warm', 'beside', 'a'])
+        self.assertEqual(behind.answer().status, 200)
+        self.assertEqual(self.values(), ['warm', 'a', 'b'])
 
     def test_a_client_ends_while_the_isolated_one_is_made(self):
-        """What waits for it goes there, once the next client is there, too."""
+        """They have nothing to do with each other."""
 
         server = self.serve()
+        self.set('isolated')
         self.set('hold')
         self.next_answer('INVALID_RECORD')
         waiting = Waiting(server, '/produce/t', '{"value":"a"}')
         self.held()
+        wait_for(lambda: self.rebuilt(server) == 1, what='the next client')
         self.end_client(server)
+        wait_for(lambda: self.rebuilt(server) == 2, what='the one after it')
 
         self.let_go('hold')
-        self.assertEqual(waiting.answer().status, 200)
+        answer = waiting.answer()
+        self.assertEqual(answer.status, 200, answer)
         self.assertEqual(self.values(), ['warm', 'a'])
-        self.assertEqual(self.rebuilt(server), 1)
 
     def isolate(self, server, value):
         """A record that goes to Kafka by the isolated client."""
@@ -170,87 +180,84 @@ class Replace(kafkatest.TestCase):
         self.assertEqual({value for value, places in found.items()
                           if len(places) != 1} - set(values), set())
 
-    def check_served(self, server, old):
-        """By new clients of both kinds; the old ones are gone."""
+    def check_served(self, server):
+        """By clients of both kinds."""
 
-        wait_for(lambda: self.rebuilt(server) == 1, what='there is a client')
-        self.assertEqual(server.get('/produce/t/m').status, 200)
-        self.isolate(server, 'b')
-        self.assertEqual(self.values()[-2:], ['m', 'b'])
+        self.assertEqual(server.get('/produce/u/m').status, 200)
+        self.assertEqual(server.get('/produce/t/b').status, 200)
+        self.assertEqual(self.values()[-1:], ['b'])
 
-        wait_for(lambda: not old & clients(server), 30,
-                 'the old clients are destroyed')
         main = server.status()
         self.assertEqual([main[gauge] for gauge in (
             'requests_waiting', 'messages_unsent', 'messages_pending')],
             [0, 0, 0])
 
     def test_a_client_ends_while_the_isolated_one_waits(self):
-        """For a broker: both end, sooner than its messages are overdue, and
-        what the broker has is "maybe"."""
+        """For a broker: it goes on, and so does what waits for it."""
 
-        server = self.serve()
+        server = self.serve('message.timeout.ms 60000')
         self.isolate(server, 'a')
-        old = clients(server)
-
-        self.next_answer('INVALID_RECORD')
-        for _ in range(3):
-            self.next_answer('NO_ERROR', 600000)
-        values = ['x', 'y', 'z']
-        waiting = Waiting(server, '/produce/t', json.dumps(
-            [{'value': value} for value in values]))
-        wait_for(lambda: self.values() == ['warm', 'a', *values],
-                 what='the broker has them')
+        self.next_answer('NO_ERROR', 3000)
+        waiting = Waiting(server, '/produce/t/x')
+        server.wait_for_requests(1)
+        behind = Waiting(server, '/produce/t/y')
+        wait_for(lambda: self.values() == ['warm', 'a', 'x'],
+                 what='the broker has it')
         self.end_client(server)
-
-        answer = waiting.answer()
-        self.assertEqual(answer.status, 504, answer)
-        self.assertEqual([(r['code'], r['persisted'])
-                          for r in answer.json['results']],
-                         [('OUT_OF_ORDER_SEQUENCE_NUMBER', 'maybe')] * 3)
-        self.check_served(server, old)
-        self.check_outcomes(answer, values)
-
-    def test_the_isolated_client_has_sent_nothing(self):
-        """As it ends: its record goes by the next one, and the partition goes
-        on."""
-
-        server = self.serve()
-        self.assertEqual(server.get('/produce/u/warm').status, 200)
-        self.broker.command('fail 22 COORDINATOR_LOAD_IN_PROGRESS 100000')
-        self.next_answer('INVALID_RECORD')
-        waiting = Waiting(server, '/produce/t', '{"value":"a"}')
-        wait_for(lambda: len(clients(server)) > 1
-                 and server.status()['messages_pending'] == 1,
-                 what='the isolated client has it')
-        self.next_answer('OUT_OF_ORDER_SEQUENCE_NUMBER')
-        self.assertEqual(server.get('/produce/u/fatal').status, 504)
-        self.broker.command('clear 22')
+        self.assertEqual(server.get('/produce/u/beside').status, 200)
 
         self.assertEqual(waiting.answer().status, 200)
+        self.assertEqual(behind.answer().status, 200)
+        self.assertEqual(self.values(), ['warm', 'a', 'x', 'y'])
+
+    def test_the_isolated_client_has_sent_nothing(self):
+        """As its time ends: nothing is there, and the partition goes on."""
+
+        server = self.serve('message.timeout.ms 1500')
+        self.set('isolated')
+        self.set('hold')
+        self.next_answer('INVALID_RECORD')
+        waiting = Waiting(server, '/produce/t', '{"value":"a"}')
+        self.held()
+        wait_for(lambda: self.rebuilt(server) == 1, what='the next client')
+        self.assertEqual(server.get('/produce/u/beside').status, 200)
+        self.broker.command('fail 22 COORDINATOR_LOAD_IN_PROGRESS 100000')
+        self.let_go('hold')
+
+        answer = waiting.answer()
+        self.assertEqual(answer.status, 503, answer)
+        self.assertEqual([(r['code'], r['persisted'])
+                          for r in answer.json['results']],
+                         [('_MSG_TIMED_OUT', 'no')])
+        self.broker.command('clear 22')
+
         for value in 'b', 'c':
-            self.assertEqual(server.get(f'/produce/t/{value}').status, 200)
-        self.assertEqual(self.values(), ['warm', 'a', 'b', 'c'])
+            wait_for(lambda v=value: server.get(f'/produce/t/{v}').status
+                     == 200, 10, 'the partition goes on')
+        self.assertEqual(self.values(), ['warm', 'b', 'c'])
         self.assertEqual(server.status()['messages_pending'], 0)
 
     def test_the_isolated_client_ends(self):
-        """By a fatal error of its own: the one beside it ends with it."""
+        """By a fatal error of its own: another one takes its place."""
 
         server = self.serve()
         self.isolate(server, 'a')
         old = clients(server)
 
-        self.next_answer('INVALID_RECORD')
         self.next_answer('OUT_OF_ORDER_SEQUENCE_NUMBER')
         values = ['x', 'y', 'z']
         answer = server.post('/produce/t', [{'value': value}
                                             for value in values])
         self.assertEqual(answer.status, 504, answer)
-        self.assertEqual(answer.json['results'][0]['code'],
-                         'OUT_OF_ORDER_SEQUENCE_NUMBER')
+        first, _, last = answer.json['results']
+        self.assertEqual((first['code'], first['persisted']),
+                         ('OUT_OF_ORDER_SEQUENCE_NUMBER', 'maybe'))
+        self.assertIn('offset', last)       # it had not been sent
         self.assertRegex(server.log(), 'fatal error '
                          f'OUT_OF_ORDER_SEQUENCE_NUMBER: .*{REPLACED}')
-        self.check_served(server, old)
+        wait_for(lambda: len(old & clients(server)) == 1, 30,
+                 'it is destroyed')
+        self.check_served(server)
         self.check_outcomes(answer, values)
 
     def test_no_client_can_be_made(self):
@@ -266,6 +273,7 @@ class Replace(kafkatest.TestCase):
         for _ in range(3):
             answer = server.get('/produce/t/no', timeout=10)
             self.assertEqual(answer.status, 503, answer)
+            self.assertIn('could not be started', answer.json['error'])
             answer = server.get('/health')
             self.assertEqual(answer.status, 503, answer)
             self.assertIn('could not be made', answer.json['reason'])
@@ -285,20 +293,114 @@ class Replace(kafkatest.TestCase):
         wait_for(lambda: server.get('/health').status == 200, 5, 'health')
         self.assertEqual(self.values(), ['warm', 'm'])
 
-    def test_the_isolated_client_cannot_be_made(self):
-        server = self.serve()
-        self.set('fail')
-        self.next_answer('INVALID_RECORD')
-        answer = server.post('/produce/t', {'value': 'a'})
+    def check_unsent(self, answer, code):
+        """A message that waited for a client, and why it was not sent."""
+
         self.assertEqual(answer.status, 503, answer)
         self.assertEqual([(r['code'], r['persisted'])
-                          for r in answer.json['results']],
-                         [('_STATE', 'no')])
-        self.let_go('fail')
+                          for r in answer.json['results']], [(code, 'no')])
+
+    def test_its_time_ends_before_there_is_a_client(self):
+        """The reason is what has ended the last one."""
+
+        server = self.serve('message.timeout.ms 1000')
+        self.set('hold')
+        self.end_client(server)
+        self.held()
+        self.check_unsent(server.get('/produce/t/no'),
+                          'OUT_OF_ORDER_SEQUENCE_NUMBER')
+        self.let_go('hold')
+        wait_for(lambda: server.get('/produce/t/m').status == 200, 5,
+                 'there is a client')
+        self.assertEqual(self.values(), ['warm', 'm'])
+
+    def test_its_time_ends_after_a_message_failed_for_good(self):
+        """The last client had no error that would be a reason."""
+
+        server = self.serve('message.timeout.ms 1000')
+        self.set('hold')
         self.next_answer('INVALID_RECORD')
+        waiting = Waiting(server, '/produce/u', '{"value":"bad"}')
+        self.held()
+        self.assertIn(REPLACED, server.log())
+        self.check_unsent(server.get('/produce/t/no'), '_MSG_TIMED_OUT')
+        self.let_go('hold')
+        waiting.answer()
+        wait_for(lambda: server.get('/produce/t/m').status == 200, 5,
+                 'there is a client')
+        self.assertEqual(self.values(), ['warm', 'm'])
+
+    def test_what_waits_as_no_client_can_be_made(self):
+        """For two attempts; then it is told."""
+
+        server = self.serve()
+        self.set('hold')
+        self.set('fail')
+        self.next_answer('INVALID_RECORD')
+        bad = Waiting(server, '/produce/u', '{"value":"bad"}')
+        self.held()
+        waiting = Waiting(server, '/produce/t/no')
+        server.wait_for_requests(2)
+        self.let_go('hold')
+        self.check_unsent(waiting.answer(6), '_CRIT_SYS_RESOURCE')
+        self.let_go('fail')
+        bad.answer()
+        wait_for(lambda: server.get('/produce/t/m').status == 200, 5,
+                 'there is a client')
+        self.assertEqual(self.values(), ['warm', 'm'])
+
+    def test_the_isolated_client_cannot_be_made(self):
+        server = self.serve()
+        self.set('isolated')
+        self.set('fail')
+        self.next_answer('INVALID_RECORD')
+        self.check_unsent(server.post('/produce/t', {'value': 'a'}), '_STATE')
+        self.let_go('fail')
         answer = server.post('/produce/t', {'value': 'b'})
         self.assertEqual(answer.status, 200, answer)
         self.assertEqual(self.values(), ['warm', 'b'])
+
+    def test_one_isolated_client_for_one_lane(self):
+        server = self.serve()
+        before = clients(server)
+        self.isolate(server, 'a')
+        wait_for(lambda: self.rebuilt(server) == 1, what='the next client')
+        self.assertEqual(len(clients(server) - before), 2)
+
+    def test_what_an_isolated_client_may_have_sent(self):
+        """After a record that was refused it numbers the next one anew, and a
+        leader that is deposed may have that one."""
+
+        server = self.serve('message.timeout.ms 1500', 'batch.num.messages 1')
+        self.isolate(server, 'a')
+        for _ in range(2):      # so that two may go together
+            self.assertEqual(server.get('/produce/t/b').status, 200)
+        self.next_answer('INVALID_RECORD')
+        for _ in range(40):
+            self.next_answer('NOT_LEADER_FOR_PARTITION')
+
+        answer = server.post('/produce/t', [{'value': v} for v in 'xy'])
+        self.assertEqual([r['persisted'] for r in answer.json['results']],
+                         ['no', 'maybe'])
+
+    def test_a_worker_exits_while_a_client_drains(self):
+        """What others have on their way is acknowledged."""
+
+        server = self.serve('message.timeout.ms 1500')
+        self.isolate(server, 'a')
+        self.next_answer('NO_ERROR', 60000)
+        hanging = Waiting(server, '/produce/t/hangs')
+        wait_for(lambda: 'is overdue' in server.log(), what='it is overdue')
+        self.next_answer('NO_ERROR', 300)
+        waiting = Waiting(server, '/produce/u/m')
+        wait_for(lambda: [r.value for r in kafkatest.read_topic(
+            self.broker.bootstrap, 'u')] == [b'warm', b'm'],
+            what='the broker has it')
+        server.kill(kafkatest.signal.SIGTERM)
+
+        self.assertEqual(waiting.answer().status, 200)
+        self.assertEqual(hanging.answer().status, 504)
+        self.assertEqual(server.wait(20), 0)
 
     def test_a_worker_exits_while_a_client_is_made(self):
         server = self.serve()

@@ -129,28 +129,26 @@ class Turns(kafkatest.TestCase):
 
     @unittest.skipIf(kafkatest.SANITIZER, 'it wants to be loaded first')
     def test_several_turns_of_retries(self):
-        """Each record is tried alone, and all are there, once."""
+        """All are there, once, and in their order."""
 
         server = self.serve_counted()
         values = [str(i) for i in range(TURN + 500)]
 
         # until the client that tries them can be made, all are refused
 
-        with self.file('hold') as hold:
+        with self.file('hold'):
             self.broker.command('fail 0 INVALID_RECORD 100000')
             waiting = Waiting(server, '/produce/t', self.body(values))
-            wait_for(lambda: self.turns() == [1, TURN, 500]
+            wait_for(lambda: 'is replaced' in server.log()
                      and server.status()['messages_pending'] == 0,
                      what='all wait for the other client')
             self.broker.command('clear 0')
-            with self.stopped():
-                os.unlink(hold)
-                self.wait_for_all(server, len(values))
 
         answer = waiting.answer()
         self.assertEqual(answer.status, 200, answer)
-        self.assertEqual(sorted(self.values()), sorted(values + ['warm']))
-        self.assertEqual(self.turns(), [1, TURN, 500, TURN, 500])
+        self.assertEqual(self.values(), ['warm'] + values)
+        self.assertGreater(sum(self.turns()[1:]), len(values))
+        self.assertLessEqual(max(self.turns()), TURN)
 
     @unittest.skipIf(kafkatest.SANITIZER, 'it wants to be loaded first')
     def test_several_turns_of_reports(self):
