@@ -421,6 +421,30 @@ class Kafka(kafkatest.TestCase):
         self.crowd('compacted', {'value': 'v', 'key': 'k'}, {'value': 'v'},
                    400, 'INVALID_RECORD')
 
+    def test_order_of_a_group_that_is_refused(self):
+        """It is halved until the bad messages are alone; the good ones are
+        there once, in the order of their request.
+        """
+
+        self.kafka.topic('halved', cleanup_policy='compact')
+        keyed = {'value': 'warm', 'key': 'k'}
+        self.assertEqual(self.post('halved', keyed).status, 200)
+
+        bad = 0, 333, 334, 600, 999
+        answer = self.post('halved', [
+            {'value': str(i), **({} if i in bad else {'key': f'k{i}'})}
+            for i in range(1000)])
+        self.assertEqual(answer.status, 400, answer)
+        results = answer.json['results']
+        self.assertEqual(
+            [(i, r['code'], r['persisted']) for i, r in enumerate(results)
+             if 'code' in r], [(i, 'INVALID_RECORD', 'no') for i in bad])
+        self.assertEqual(
+            [r.value.decode() for r in self.read('halved')],
+            ['warm', *(str(i) for i in range(1000) if i not in bad)])
+        self.assertEqual([r['offset'] for r in results if 'code' not in r],
+                         [*range(1, 996)])
+
     def test_old_timestamp(self):
         self.kafka.topic('recent', message_timestamp_before_max_ms='3600000')
         old = {'value': 'v', 'timestamp': 1}

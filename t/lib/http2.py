@@ -11,8 +11,8 @@ END_STREAM, END_HEADERS = 1, 4
 
 
 class Http2:
-    def __init__(self, server):
-        self.socket = server.connect()
+    def __init__(self, server, port=None):
+        self.socket = server.connect(port=port)
         self.socket.sendall(b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
         self.frame(SETTINGS, 0, 0)
         self.buffer = b''

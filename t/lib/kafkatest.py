@@ -296,8 +296,8 @@ http {{
             body = json.dumps(body)
         return self.request('POST', target, body, **kwargs)
 
-    def connect(self, timeout=20):
-        s = socket.create_connection(('127.0.0.1', self.port), timeout)
+    def connect(self, timeout=20, port=None):
+        s = socket.create_connection(('127.0.0.1', port or self.port), timeout)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return s
 

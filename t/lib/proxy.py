@@ -1,7 +1,11 @@
-"""A proxy between nginx and a broker."""
+"""Proxies between nginx and a broker."""
 
+import queue
 import socket
+import struct
 import threading
+
+from kafkatest import receive
 
 
 class Proxy:
@@ -60,3 +64,122 @@ class Proxy:
         self.end(self.listener)
         self.listener.close()
         self.cut()
+
+
+class Hold:
+    """An answer that waits until it may go on."""
+
+    def __init__(self, error):
+        self.error = error      # in place of the broker's, or None
+        self.arrived = threading.Event()
+        self.gate = threading.Event()
+
+    def let_go(self):
+        self.gate.set()
+
+
+class Answers:
+    """Between nginx and a broker: it holds what a broker answers to a Produce
+    request, which the broker then has done, and can change the error in it.
+    All answers of a connection keep their order.
+    """
+
+    def __init__(self, port):
+        self.target = port
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.listener.getsockname()[1]
+        self.holds = {}         # by topic
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def hold(self, topic, error=None):
+        """The next answer for the topic; error is a number of Kafka's."""
+
+        self.holds[topic] = hold = Hold(error)
+        return hold
+
+    def run(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            try:
+                broker = socket.create_connection(('127.0.0.1', self.target))
+            except OSError:
+                client.close()
+                continue
+            for s in client, broker:
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            topics = {}         # of requests without an answer, by their ids
+            answers = queue.Queue()
+            for target, args in ((self.requests, (client, broker, topics)),
+                                 (self.answers, (broker, topics, answers)),
+                                 (self.pass_on, (answers, client, broker))):
+                threading.Thread(target=target, args=args, daemon=True).start()
+
+    @staticmethod
+    def frame(source):
+        """What a size of four bytes comes before, with that; or None."""
+
+        try:
+            size = receive(source, 4)
+            return size + receive(source, *struct.unpack('>i', size))
+        except (OSError, EOFError):
+            return None
+
+    def requests(self, client, broker, topics):
+        while (data := self.frame(client)) is not None:
+            api, version, number = struct.unpack_from('>hhi', data, 4)
+            if api == 0:
+                topics[number] = self.topic(data, version)
+            try:
+                broker.sendall(data)
+            except OSError:
+                break
+        Proxy.end(client, broker)
+
+    @staticmethod
+    def topic(data, version):
+        """The first one of a Produce request."""
+
+        if not 3 <= version < 9:
+            raise ValueError(f'version {version} of Produce')
+
+        at = 12
+        for after in (0, 10):   # client.id, transactional.id; acks and more
+            length, = struct.unpack_from('>h', data, at)
+            at += 2 + max(length, 0) + after
+        length, = struct.unpack_from('>h', data, at)
+        return data[at + 2:at + 2 + length].decode()
+
+    def answers(self, broker, topics, answers):
+        while (data := self.frame(broker)) is not None:
+            topic = topics.pop(struct.unpack_from('>i', data, 4)[0], None)
+            hold = self.holds.pop(topic, None)
+            if hold is not None and hold.error is not None:
+                # size, id, 1, topic, 1, partition; error and offset
+
+                at = 12 + 2 + len(topic) + 4 + 4
+                data = (data[:at] + struct.pack('>hq', hold.error, -1)
+                        + data[at + 10:])
+            answers.put((data, hold))
+            if hold is not None:
+                hold.arrived.set()
+        answers.put((None, None))
+
+    @staticmethod
+    def pass_on(answers, client, broker):
+        while (data := (item := answers.get())[0]) is not None:
+            if item[1] is not None:
+                item[1].gate.wait()
+            try:
+                client.sendall(data)
+            except OSError:
+                break
+        Proxy.end(client, broker)
+        client.close()
+        broker.close()
+
+    def stop(self):
+        Proxy.end(self.listener)
+        self.listener.close()
