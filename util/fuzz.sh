@@ -66,9 +66,11 @@ module=(src/json/ngx_http_kafka_{lex,yajl,reader}.c
         src/metrics/ngx_http_kafka_held.c)
 uri=("$source/src/http/ngx_http_parse.c" src/http/ngx_http_kafka_route.c)
 
-# As in util/sanitize.sh; and nginx calls functions by pointers of other types.
+# As in util/sanitize.sh; and nginx calls functions by pointers of other types,
+# and t/fuzz/ignored.
 fuzzer=(clang -g -O1 -fsanitize=fuzzer,address,undefined
         -fno-sanitize=alignment,function -fno-sanitize-recover=undefined
+        -fsanitize-ignorelist=t/fuzz/ignored
         -DNGX_DEBUG_PALLOC=1)
 
 compile() {
