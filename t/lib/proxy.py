@@ -8,16 +8,13 @@ import threading
 from kafkatest import receive
 
 
-class Proxy:
-    """Between nginx and a broker: it can swallow answers and cut."""
+class Between:
+    """Between nginx and a broker: what listens in its place."""
 
     def __init__(self, port):
         self.target = port
         self.listener = socket.create_server(('127.0.0.1', 0))
         self.port = self.listener.getsockname()[1]
-        self.swallow = False
-        self.swallowed = 0      # bytes
-        self.sockets = []
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self):
@@ -31,10 +28,23 @@ class Proxy:
             except OSError:
                 client.close()
                 continue
-            self.sockets += [client, broker]
-            for source, sink in (client, broker), (broker, client):
-                threading.Thread(target=self.pump, daemon=True,
-                                 args=(source, sink, sink is client)).start()
+            self.connected(client, broker)
+
+
+class Proxy(Between):
+    """It can swallow answers and cut."""
+
+    def __init__(self, port):
+        self.swallow = False
+        self.swallowed = 0      # bytes
+        self.sockets = []
+        super().__init__(port)
+
+    def connected(self, client, broker):
+        self.sockets += [client, broker]
+        for source, sink in (client, broker), (broker, client):
+            threading.Thread(target=self.pump, daemon=True,
+                             args=(source, sink, sink is client)).start()
 
     def pump(self, source, sink, answers):
         try:
@@ -78,18 +88,15 @@ class Hold:
         self.gate.set()
 
 
-class Answers:
-    """Between nginx and a broker: it holds what a broker answers to a Produce
-    request, which the broker then has done, and can change the error in it.
-    All answers of a connection keep their order.
+class Answers(Between):
+    """It holds what a broker answers to a Produce request, which the broker
+    then has done, and can change the error in it.  All answers of a connection
+    keep their order.
     """
 
     def __init__(self, port):
-        self.target = port
-        self.listener = socket.create_server(('127.0.0.1', 0))
-        self.port = self.listener.getsockname()[1]
         self.holds = {}         # by topic
-        threading.Thread(target=self.run, daemon=True).start()
+        super().__init__(port)
 
     def hold(self, topic, error=None):
         """The next answer for the topic; error is a number of Kafka's."""
@@ -97,25 +104,15 @@ class Answers:
         self.holds[topic] = hold = Hold(error)
         return hold
 
-    def run(self):
-        while True:
-            try:
-                client = self.listener.accept()[0]
-            except OSError:
-                return
-            try:
-                broker = socket.create_connection(('127.0.0.1', self.target))
-            except OSError:
-                client.close()
-                continue
-            for s in client, broker:
-                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            topics = {}         # of requests without an answer, by their ids
-            answers = queue.Queue()
-            for target, args in ((self.requests, (client, broker, topics)),
-                                 (self.answers, (broker, topics, answers)),
-                                 (self.pass_on, (answers, client, broker))):
-                threading.Thread(target=target, args=args, daemon=True).start()
+    def connected(self, client, broker):
+        for s in client, broker:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        topics = {}             # of requests without an answer, by their ids
+        answers = queue.Queue()
+        for target, args in ((self.requests, (client, broker, topics)),
+                             (self.answers, (broker, topics, answers)),
+                             (self.pass_on, (answers, client, broker))):
+            threading.Thread(target=target, args=args, daemon=True).start()
 
     @staticmethod
     def frame(source):
