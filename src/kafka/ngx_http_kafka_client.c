@@ -28,8 +28,13 @@
 typedef struct {
     ngx_msec_t                   sent;      /* 0: never */
     uint32_t                     requests;  /* that carried records */
+    ngx_thread_mutex_t           lock;      /* of an isolated client */
+    unsigned                     isolated:1;
     unsigned                     watched:1;
     unsigned                     large:1;
+
+    /* under the lock: a request of the group was refused */
+    ngx_uint_t                   refused;
 
     /* when the last requests were sent, each in the place of its number */
     ngx_msec_t                   times[NGX_HTTP_KAFKA_CLIENT_TIMES];
@@ -49,7 +54,13 @@ static rd_kafka_resp_err_t ngx_http_kafka_client_watch(rd_kafka_t *rk,
 static rd_kafka_resp_err_t ngx_http_kafka_client_request_sent(rd_kafka_t *rk,
     int fd, const char *broker, int32_t id, int16_t key, int16_t version,
     int32_t correlation, size_t size, void *data);
+static rd_kafka_resp_err_t ngx_http_kafka_client_answered(rd_kafka_t *rk,
+    rd_kafka_message_t *msg, void *data);
 static ngx_msec_t ngx_http_kafka_client_clock(void);
+static ngx_http_kafka_client_state_t *ngx_http_kafka_client_state(
+    ngx_uint_t isolated);
+static void ngx_http_kafka_client_state_free(
+    ngx_http_kafka_client_state_t *state);
 static void ngx_http_kafka_client_destroy_task(void *data, ngx_log_t *log);
 static void ngx_http_kafka_client_destroyed(ngx_event_t *ev);
 static ngx_int_t ngx_http_kafka_client_destroy(rd_kafka_t *rk,
@@ -83,7 +94,8 @@ static ngx_http_kafka_client_cert_t  ngx_http_kafka_client_certs[] = {
 
 
 rd_kafka_t *
-ngx_http_kafka_client_new(const rd_kafka_conf_t *conf, char *errstr)
+ngx_http_kafka_client_new(const rd_kafka_conf_t *conf, ngx_uint_t isolated,
+    char *errstr)
 {
     rd_kafka_t                     *rk;
     rd_kafka_conf_t                *copy;
@@ -95,7 +107,7 @@ ngx_http_kafka_client_new(const rd_kafka_conf_t *conf, char *errstr)
         return NULL;
     }
 
-    state = ngx_calloc(sizeof(ngx_http_kafka_client_state_t), ngx_cycle->log);
+    state = ngx_http_kafka_client_state(isolated);
     if (state == NULL) {
         (void) snprintf(errstr, NGX_HTTP_KAFKA_CLIENT_ERROR, "no memory");
         return NULL;
@@ -132,9 +144,43 @@ ngx_http_kafka_client_new(const rd_kafka_conf_t *conf, char *errstr)
         rd_kafka_conf_destroy(copy);
     }
 
-    ngx_free(state);
+    ngx_http_kafka_client_state_free(state);
 
     return NULL;
+}
+
+
+static ngx_http_kafka_client_state_t *
+ngx_http_kafka_client_state(ngx_uint_t isolated)
+{
+    ngx_http_kafka_client_state_t  *state;
+
+    state = ngx_calloc(sizeof(ngx_http_kafka_client_state_t), ngx_cycle->log);
+    if (state == NULL) {
+        return NULL;
+    }
+
+    if (isolated
+        && ngx_thread_mutex_create(&state->lock, ngx_cycle->log) != NGX_OK)
+    {
+        ngx_free(state);
+        return NULL;
+    }
+
+    state->isolated = isolated ? 1 : 0;
+
+    return state;
+}
+
+
+static void
+ngx_http_kafka_client_state_free(ngx_http_kafka_client_state_t *state)
+{
+    if (state->isolated) {
+        (void) ngx_thread_mutex_destroy(&state->lock, ngx_cycle->log);
+    }
+
+    ngx_free(state);
 }
 
 
@@ -151,7 +197,7 @@ ngx_http_kafka_client_new_quiet(const rd_kafka_conf_t *conf, char *errstr)
     (void) rd_kafka_conf_set(quiet, "log.queue", "false", NULL, 0);
     (void) rd_kafka_conf_set(quiet, "statistics.interval.ms", "0", NULL, 0);
 
-    rk = ngx_http_kafka_client_new(quiet, errstr);
+    rk = ngx_http_kafka_client_new(quiet, 0, errstr);
 
     rd_kafka_conf_destroy(quiet);
 
@@ -198,7 +244,18 @@ ngx_http_kafka_client_watch(rd_kafka_t *rk, const rd_kafka_conf_t *conf,
 {
     ngx_http_kafka_client_state_t  *state = data;
 
+    rd_kafka_resp_err_t  err;
+
     state->watched = 1;
+
+    if (state->isolated) {
+        err = rd_kafka_interceptor_add_on_acknowledgement(rk, "nginx",
+                                             ngx_http_kafka_client_answered,
+                                             data);
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            return err;
+        }
+    }
 
     return rd_kafka_interceptor_add_on_request_sent(rk, "nginx",
                                          ngx_http_kafka_client_request_sent,
@@ -241,6 +298,72 @@ ngx_http_kafka_client_request_sent(rd_kafka_t *rk, int fd, const char *broker,
     }
 
     return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+
+/*
+ * In the thread of the broker, before it sends another request.  A record with
+ * a broker has an answer to its request, and then no lock of librdkafka is
+ * held.  With several errors in one answer, librdkafka sets none here.
+ */
+
+static rd_kafka_resp_err_t
+ngx_http_kafka_client_answered(rd_kafka_t *rk, rd_kafka_message_t *msg,
+    void *data)
+{
+    ngx_http_kafka_client_state_t *state = data;
+
+    if (msg->err < RD_KAFKA_RESP_ERR_NO_ERROR
+        || rd_kafka_message_broker_id(msg) < 0
+        || rd_kafka_message_status(msg) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
+    {
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+
+    (void) ngx_thread_mutex_lock(&state->lock, ngx_cycle->log);
+
+    if (!state->refused) {
+        state->refused = 1;
+        (void) rd_kafka_purge(rk, RD_KAFKA_PURGE_F_QUEUE
+                                  |RD_KAFKA_PURGE_F_NON_BLOCKING);
+    }
+
+    (void) ngx_thread_mutex_unlock(&state->lock, ngx_cycle->log);
+
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_kafka_client_hold(rd_kafka_t *rk, ngx_uint_t first)
+{
+    ngx_http_kafka_client_state_t  *state;
+
+    state = rd_kafka_opaque(rk);
+
+    (void) ngx_thread_mutex_lock(&state->lock, ngx_cycle->log);
+
+    if (first) {
+        state->refused = 0;
+    }
+
+    if (state->refused) {
+        (void) ngx_thread_mutex_unlock(&state->lock, ngx_cycle->log);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_kafka_client_release(rd_kafka_t *rk)
+{
+    ngx_http_kafka_client_state_t  *state;
+
+    state = rd_kafka_opaque(rk);
+
+    (void) ngx_thread_mutex_unlock(&state->lock, ngx_cycle->log);
 }
 
 
@@ -370,7 +493,7 @@ ngx_http_kafka_client_free(rd_kafka_t *rk)
 
 #endif
 
-    ngx_free(state);
+    ngx_http_kafka_client_state_free(state);
 }
 
 

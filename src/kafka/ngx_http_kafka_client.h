@@ -19,10 +19,12 @@
 
 /*
  * Makes a producer client from a copy of conf; on failure returns NULL, the
- * reason in errstr of NGX_HTTP_KAFKA_CLIENT_ERROR bytes.  Any thread.
+ * reason in errstr of NGX_HTTP_KAFKA_CLIENT_ERROR bytes.  An isolated client
+ * has one group of records at a time; see ngx_http_kafka_client_hold().  Any
+ * thread.
  */
 rd_kafka_t *ngx_http_kafka_client_new(const rd_kafka_conf_t *conf,
-    char *errstr);
+    ngx_uint_t isolated, char *errstr);
 
 /*
  * As above, for a client whose queues are not served: it has no events and no
@@ -38,6 +40,21 @@ rd_kafka_t *ngx_http_kafka_client_new_quiet(const rd_kafka_conf_t *conf,
  */
 ngx_int_t ngx_http_kafka_client_try(const rd_kafka_conf_t *conf,
     char *errstr);
+
+/*
+ * Called before records of a group are handed over to an isolated client; first
+ * is 1 for the first records of the group.  librdkafka may send a group in
+ * several requests.  When a broker refuses one of them, the client purges its
+ * queue before it sends the next one, so that no record is stored before an
+ * earlier one that has to be sent again.  Returns NGX_OK, or NGX_DECLINED after
+ * such a refusal: the rest of the group has to wait until all its records have
+ * their reports.
+ *
+ * After NGX_OK the client does not purge its queue until
+ * ngx_http_kafka_client_release() is called.  Event loop.
+ */
+ngx_int_t ngx_http_kafka_client_hold(rd_kafka_t *rk, ngx_uint_t first);
+void ngx_http_kafka_client_release(rd_kafka_t *rk);
 
 /*
  * Returns the milliseconds since the client last sent records to a broker, at

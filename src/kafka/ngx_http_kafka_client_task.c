@@ -12,6 +12,7 @@
 struct ngx_http_kafka_client_task_s {
     ngx_thread_task_t              *task;      /* has this as its ctx */
     rd_kafka_conf_t                *conf;
+    ngx_uint_t                      isolated;
     rd_kafka_t                     *rk;
     ngx_http_kafka_client_made_pt   handler;
     void                           *data;
@@ -26,8 +27,8 @@ static void ngx_http_kafka_client_task_free(ngx_http_kafka_client_task_t *ct);
 
 ngx_http_kafka_client_task_t *
 ngx_http_kafka_client_task_start(ngx_thread_pool_t *tp,
-    const rd_kafka_conf_t *conf, ngx_http_kafka_client_made_pt handler,
-    void *data)
+    const rd_kafka_conf_t *conf, ngx_uint_t isolated,
+    ngx_http_kafka_client_made_pt handler, void *data)
 {
     ngx_thread_task_t             *task;
     ngx_http_kafka_client_task_t  *ct;
@@ -44,6 +45,7 @@ ngx_http_kafka_client_task_start(ngx_thread_pool_t *tp,
     ct->handler = handler;
     ct->data = data;
     ct->conf = rd_kafka_conf_dup(conf);
+    ct->isolated = isolated;
 
     if (ngx_thread_task_post(tp, task) != NGX_OK) {
         ngx_http_kafka_client_task_free(ct);
@@ -63,7 +65,7 @@ ngx_http_kafka_client_task_run(void *data, ngx_log_t *log)
 
     ngx_log_debug0(NGX_LOG_DEBUG_CORE, log, 0, "kafka new client");
 
-    ct->rk = ngx_http_kafka_client_new(ct->conf, ct->errstr);
+    ct->rk = ngx_http_kafka_client_new(ct->conf, ct->isolated, ct->errstr);
 }
 
 

@@ -31,13 +31,13 @@ typedef void (*ngx_http_kafka_client_made_pt)(void *data, rd_kafka_t *rk,
 
 
 /*
- * Starts to make a client from a copy of conf.  The handler is called once, in
- * the event loop, from an event of its own; the task is freed after that.
- * Returns NULL if no task can be started; the handler is not called then.
- * Event loop.
+ * Starts ngx_http_kafka_client_new() with a copy of conf.  The handler is
+ * called once, in the event loop, from an event of its own; the task is freed
+ * after that.  Returns NULL if no task can be started; the handler is not
+ * called then.  Event loop.
  */
 ngx_http_kafka_client_task_t *ngx_http_kafka_client_task_start(
-    ngx_thread_pool_t *tp, const rd_kafka_conf_t *conf,
+    ngx_thread_pool_t *tp, const rd_kafka_conf_t *conf, ngx_uint_t isolated,
     ngx_http_kafka_client_made_pt handler, void *data);
 
 /*

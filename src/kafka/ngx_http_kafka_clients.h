@@ -36,7 +36,7 @@ typedef struct {
     /* shards, and then the isolated ones */
     ngx_http_kafka_shard_t       shards[NGX_HTTP_KAFKA_CLIENTS_ALL];
     ngx_uint_t                   nshards;    /* in use, without isolated ones */
-    ngx_uint_t                   generation; /* clients that were made */
+    ngx_uint_t                   generation; /* the last one */
 
     rd_kafka_t                  *mock;       /* or NULL */
 

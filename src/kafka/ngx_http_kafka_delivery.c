@@ -207,8 +207,11 @@ ngx_http_kafka_delivery_drained(ngx_http_kafka_shard_t *shard)
     ngx_http_kafka_record_t    *record;
     ngx_http_kafka_producer_t  *producer;
 
-    producer = shard->data;
+    if (ngx_queue_empty(&shard->purged)) {
+        return;
+    }
 
+    producer = shard->data;
     proven = ngx_http_kafka_shard_proven(shard);
 
     while (!ngx_queue_empty(&shard->purged)) {
@@ -304,12 +307,23 @@ ngx_http_kafka_delivery_acked(ngx_http_kafka_shard_t *shard,
 }
 
 
-/* a client that is replaced purges what it holds: the cause is another one */
+/*
+ * Records are purged when a client is replaced, and when an isolated client
+ * has a request refused.  Neither is the cause.
+ */
 
 static rd_kafka_resp_err_t
 ngx_http_kafka_delivery_cause(ngx_http_kafka_shard_t *shard,
     ngx_http_kafka_lane_t *lane, rd_kafka_resp_err_t err)
 {
+    if (err == RD_KAFKA_RESP_ERR__PURGE_QUEUE
+        && shard->isolated
+        && !shard->draining
+        && !shard->closing)
+    {
+        return RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
+    }
+
     if (!shard->draining
         || (err != RD_KAFKA_RESP_ERR__PURGE_QUEUE
             && err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT

@@ -22,8 +22,8 @@ void ngx_http_kafka_delivery_report(void *owner, const rd_kafka_message_t *msg,
     ngx_uint_t offset_known, ngx_uint_t first);
 
 /*
- * A client has reported all that it had: records that it may have sent have
- * failed, others are for the next one.  Event loop.
+ * The shard has nothing pending: records that were purged go back to their
+ * lanes if they were not sent, otherwise they have failed.  Event loop.
  */
 void ngx_http_kafka_delivery_drained(ngx_http_kafka_shard_t *shard);
 

@@ -218,7 +218,7 @@ ngx_http_kafka_lane_large(ngx_http_kafka_record_t *record)
 
 ngx_uint_t
 ngx_http_kafka_lane_limit(ngx_http_kafka_lane_t *lane, ngx_uint_t generation,
-    ngx_uint_t proof)
+    ngx_uint_t proof, ngx_uint_t isolated)
 {
     ngx_msec_t  known;
 
@@ -233,7 +233,7 @@ ngx_http_kafka_lane_limit(ngx_http_kafka_lane_t *lane, ngx_uint_t generation,
         return 1;
     }
 
-    return lane->limit;
+    return isolated ? lane->limit : NGX_HTTP_KAFKA_LANE_GROUP;
 }
 
 
@@ -260,7 +260,7 @@ ngx_http_kafka_lane_refused(ngx_http_kafka_lane_t *lane, ngx_uint_t isolated)
         return NGX_DECLINED;
     }
 
-    lane->refused = 1;
+    lane->refused++;
     lane->isolated = 1;
 
     return NGX_OK;
@@ -293,7 +293,11 @@ ngx_http_kafka_lane_absent(ngx_http_kafka_record_t *record)
 }
 
 
-/* a group that was refused is halved, and each that is not is twice as large */
+/*
+ * After a request that was refused the next group has half as many records, and
+ * after each that was not, twice as many; a single record that only proves that
+ * the client can go on does not count.
+ */
 
 void
 ngx_http_kafka_lane_done(ngx_http_kafka_lane_t *lane, ngx_uint_t isolated)
@@ -301,11 +305,15 @@ ngx_http_kafka_lane_done(ngx_http_kafka_lane_t *lane, ngx_uint_t isolated)
     lane->rejected = 0;
 
     if (lane->refused) {
+        lane->limit = ngx_max(lane->refused / 2, 1);
         lane->refused = 0;
-        lane->limit = ngx_max(ngx_min(lane->group, lane->limit) / 2, 1);
 
     } else if (isolated && !lane->timed_out) {
-        lane->limit = ngx_min(lane->limit * 2, NGX_HTTP_KAFKA_LANE_GROUP);
+
+        if (lane->group >= lane->limit) {
+            lane->limit = ngx_min(lane->limit * 2, NGX_HTTP_KAFKA_LANE_GROUP);
+        }
+
         lane->isolated = !ngx_queue_empty(&lane->returned);
     }
 }

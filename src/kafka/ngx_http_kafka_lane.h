@@ -40,6 +40,7 @@ struct ngx_http_kafka_lane_s {
 
     ngx_uint_t                   group;      /* records handed over together */
     ngx_uint_t                   pending;    /* of these, without a report */
+    ngx_uint_t                   refused;    /* of these, to be sent again */
     ngx_uint_t                   limit;      /* of isolated groups */
 
     uint64_t                     clock;      /* of the group, microseconds */
@@ -59,7 +60,6 @@ struct ngx_http_kafka_lane_s {
     unsigned                     rejected:1; /* that record of the group, by a
                                                 broker that did not append it */
     unsigned                     timed_out:1;  /* some of the last group */
-    unsigned                     refused:1;  /* some of the group, for others */
     unsigned                     isolated:1; /* for isolated clients */
     unsigned                     old:1;      /* by a record's timestamp */
 };
@@ -95,14 +95,17 @@ ngx_uint_t ngx_http_kafka_lane_isolated(ngx_http_kafka_lane_t *lane);
 ngx_uint_t ngx_http_kafka_lane_large(ngx_http_kafka_record_t *record);
 
 /*
- * How many records the next group may have, with the client of this generation.
- * Only a single record is surely a single request, and a broker that does not
- * know the client's producer id on the partition takes a later request though
- * the first one failed: with 1 in proof one record goes first, until the client
- * has had an acknowledgement.
+ * Returns how many records the next group may have, with the client of this
+ * generation; isolated is 1 for an isolated one.  With 1 in proof the first
+ * group is a single record, until it is acknowledged, for two reasons.  Only a
+ * single record is surely a single request, and a broker that does not know the
+ * client's producer id on the partition accepts a later request though the
+ * first one failed.  And an isolated client that purges its queue after a
+ * refusal may purge records of the next group, but not those that came after
+ * them.
  */
 ngx_uint_t ngx_http_kafka_lane_limit(ngx_http_kafka_lane_t *lane,
-    ngx_uint_t generation, ngx_uint_t proof);
+    ngx_uint_t generation, ngx_uint_t proof, ngx_uint_t isolated);
 
 /* a record had no answer in its time; whether that was so of late */
 void ngx_http_kafka_lane_timed_out(ngx_http_kafka_lane_t *lane);

@@ -557,9 +557,10 @@ static void
 ngx_http_kafka_producer_reported_all(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_shard_t *shard)
 {
+    ngx_http_kafka_delivery_drained(shard);
+
     if (shard->draining) {
         shard->replaced = !shard->isolated;
-        ngx_http_kafka_delivery_drained(shard);
         ngx_http_kafka_producer_end(producer, shard);
 
     } else if (ngx_http_kafka_producer_crowded(shard)) {

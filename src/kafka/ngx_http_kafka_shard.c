@@ -12,6 +12,7 @@ static void ngx_http_kafka_shard_opened(void *data, rd_kafka_t *rk,
     const char *errstr);
 static ngx_int_t ngx_http_kafka_shard_made(ngx_http_kafka_shard_t *shard,
     rd_kafka_t *rk, const char *errstr);
+static ngx_uint_t ngx_http_kafka_shard_refused(const rd_kafka_message_t *msg);
 static ngx_uint_t ngx_http_kafka_shard_early(ngx_http_kafka_shard_t *shard);
 
 
@@ -49,12 +50,14 @@ ngx_http_kafka_shard_open(ngx_http_kafka_shard_t *shard, ngx_uint_t now)
     }
 
     if (now) {
-        rk = ngx_http_kafka_client_new(shard->properties, errstr);
+        rk = ngx_http_kafka_client_new(shard->properties, shard->isolated,
+                                       errstr);
         return ngx_http_kafka_shard_made(shard, rk, errstr);
     }
 
     shard->task = ngx_http_kafka_client_task_start(shard->conf->thread_pool,
                                                    shard->properties,
+                                                   shard->isolated,
                                                    ngx_http_kafka_shard_opened,
                                                    shard);
     if (shard->task == NULL) {
@@ -208,21 +211,36 @@ ngx_http_kafka_shard_reported(ngx_http_kafka_shard_t *shard,
 
     if (msg->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         shard->answered += (msg->offset != RD_KAFKA_OFFSET_INVALID);
-        return;
-    }
 
+    } else if (msg->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) {
+        shard->answered++;
+
+    } else if (ngx_http_kafka_shard_refused(msg)) {
+        shard->answered++;
+
+        if (shard->isolated) {
+
+            /* it may purge its queue after more records have come */
+
+            shard->generation = ++*shard->generations;
+        }
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_kafka_shard_refused(const rd_kafka_message_t *msg)
+{
 #if (RD_KAFKA_VERSION >= 0x02040000)
 
     if (msg->err == RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD) {
-        shard->answered++;
-        return;
+        return 1;
     }
 
 #endif
 
-    shard->answered += (msg->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT
-                        || (msg->err > RD_KAFKA_RESP_ERR_NO_ERROR
-                            && rd_kafka_message_broker_id(msg) >= 0));
+    return msg->err > RD_KAFKA_RESP_ERR_NO_ERROR
+           && rd_kafka_message_broker_id(msg) >= 0;
 }
 
 

@@ -50,7 +50,8 @@ struct ngx_http_kafka_shard_s {
     ngx_event_t                  reopen;     /* where there is no client */
     ngx_event_t                  idle;       /* an isolated one ends then */
 
-    ngx_uint_t                   generation; /* of rk, from 1 */
+    ngx_uint_t                   generation; /* of rk, from 1; another one
+                                                after rk has purged its queue */
     ngx_msec_t                   opened;     /* when the last rk was made */
     ngx_msec_t                   failed;     /* when it could not be, or 0 */
     ngx_uint_t                   failures;   /* of attempts, in a row */

@@ -177,7 +177,7 @@ ngx_http_kafka_shutdown_wait(ngx_http_kafka_producer_t *producer,
         for (i = 0; i < NGX_HTTP_KAFKA_CLIENTS_ALL; i++) {
             shard = &producer->clients.shards[i];
 
-            if (shard->pending == 0 && !ngx_queue_empty(&shard->purged)) {
+            if (shard->pending == 0) {
                 ngx_http_kafka_delivery_drained(shard);
             }
         }

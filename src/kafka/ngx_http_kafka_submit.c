@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_submit.h>
+#include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_partition.h>
 #include <ngx_http_kafka_produce.h>
 #include <ngx_http_kafka_replace.h>
@@ -25,6 +26,9 @@ static ngx_int_t ngx_http_kafka_submit_isolated(
 static ngx_http_kafka_shard_t *ngx_http_kafka_submit_isolated_shard(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_lane_t *lane);
 static ngx_int_t ngx_http_kafka_submit_lane(
+    ngx_http_kafka_producer_t *producer, ngx_http_kafka_shard_t *shard,
+    ngx_http_kafka_lane_t *lane, ngx_uint_t *turn);
+static ngx_int_t ngx_http_kafka_submit_isolated_group(
     ngx_http_kafka_producer_t *producer, ngx_http_kafka_shard_t *shard,
     ngx_http_kafka_lane_t *lane, ngx_uint_t *turn);
 static ngx_int_t ngx_http_kafka_submit_group(
@@ -311,7 +315,9 @@ ngx_http_kafka_submit_lane(ngx_http_kafka_producer_t *producer,
         lane->clock = producer->metrics.clock;
     }
 
-    rc = ngx_http_kafka_submit_group(producer, shard, lane, turn);
+    rc = shard->isolated
+         ? ngx_http_kafka_submit_isolated_group(producer, shard, lane, turn)
+         : ngx_http_kafka_submit_group(producer, shard, lane, turn);
 
     if (rc != NGX_OK) {
         return rc;
@@ -343,6 +349,28 @@ ngx_http_kafka_submit_lane(ngx_http_kafka_producer_t *producer,
 
 
 static ngx_int_t
+ngx_http_kafka_submit_isolated_group(ngx_http_kafka_producer_t *producer,
+    ngx_http_kafka_shard_t *shard, ngx_http_kafka_lane_t *lane,
+    ngx_uint_t *turn)
+{
+    ngx_int_t    rc;
+    rd_kafka_t  *rk;
+
+    rk = shard->rk;
+
+    if (ngx_http_kafka_client_hold(rk, lane->pending == 0) != NGX_OK) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_kafka_submit_group(producer, shard, lane, turn);
+
+    ngx_http_kafka_client_release(rk);
+
+    return rc;
+}
+
+
+static ngx_int_t
 ngx_http_kafka_submit_group(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_shard_t *shard, ngx_http_kafka_lane_t *lane,
     ngx_uint_t *turn)
@@ -352,7 +380,9 @@ ngx_http_kafka_submit_group(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t  *record;
 
     limit = ngx_http_kafka_lane_limit(lane, shard->generation,
-                                      producer->conf->idempotent);
+                                      producer->conf->idempotent
+                                      || shard->isolated,
+                                      shard->isolated);
 
     while (lane->group < limit
            && (record = ngx_http_kafka_lane_first(lane)) != NULL)

@@ -421,29 +421,46 @@ class Kafka(kafkatest.TestCase):
         self.crowd('compacted', {'value': 'v', 'key': 'k'}, {'value': 'v'},
                    400, 'INVALID_RECORD')
 
-    def test_order_of_a_group_that_is_refused(self):
-        """It is halved until the bad messages are alone; the good ones are
-        there once, in the order of their request.
+    def check_order_beside_bad_ones(self, topic, server):
+        """Of 1,000 messages five are refused; the others are there once, in
+        the order of their request.  Returns the results.
         """
 
-        self.kafka.topic('halved', cleanup_policy='compact')
-        keyed = {'value': 'warm', 'key': 'k'}
-        self.assertEqual(self.post('halved', keyed).status, 200)
-
         bad = 0, 333, 334, 600, 999
-        answer = self.post('halved', [
+        before = self.read(topic)
+        answer = self.post(topic, [
             {'value': str(i), **({} if i in bad else {'key': f'k{i}'})}
-            for i in range(1000)])
+            for i in range(1000)], server)
         self.assertEqual(answer.status, 400, answer)
         results = answer.json['results']
         self.assertEqual(
             [(i, r['code'], r['persisted']) for i, r in enumerate(results)
              if 'code' in r], [(i, 'INVALID_RECORD', 'no') for i in bad])
         self.assertEqual(
-            [r.value.decode() for r in self.read('halved')],
-            ['warm', *(str(i) for i in range(1000) if i not in bad)])
+            [r.value.decode() for r in self.read(topic)[len(before):]],
+            [str(i) for i in range(1000) if i not in bad])
+
+        return results
+
+    def test_order_of_a_group_that_is_refused(self):
+        """It is halved until the bad messages are alone."""
+
+        self.kafka.topic('halved', cleanup_policy='compact')
+        self.assertEqual(
+            self.post('halved', {'value': 'warm', 'key': 'k'}).status, 200)
+
+        results = self.check_order_beside_bad_ones('halved', self.server)
         self.assertEqual([r['offset'] for r in results if 'code' not in r],
                          [*range(1, 996)])
+
+    def test_order_of_a_group_in_several_requests(self):
+        """librdkafka splits a group into several requests.  When one of them
+        is refused, no later one is stored before the records of that one.
+        """
+
+        self.kafka.topic('split', cleanup_policy='compact')
+        self.check_order_beside_bad_ones(
+            'split', self.serve('batch.num.messages 50'))
 
     def test_old_timestamp(self):
         self.kafka.topic('recent', message_timestamp_before_max_ms='3600000')

@@ -368,8 +368,10 @@ class Replace(kafkatest.TestCase):
         self.assertEqual(len(clients(server) - before), 2)
 
     def test_what_an_isolated_client_may_have_sent(self):
-        """After a record that was refused it numbers the next one anew, and a
-        leader that is deposed may have that one."""
+        """The first record is refused, and the second one purged behind it.
+        The first one is sent again, alone, to a leader that is deposed: it
+        may have that one.  The second one is never sent.
+        """
 
         server = self.serve('message.timeout.ms 1500', 'batch.num.messages 1')
         self.isolate(server, 'a')
@@ -381,7 +383,7 @@ class Replace(kafkatest.TestCase):
 
         answer = server.post('/produce/t', [{'value': v} for v in 'xy'])
         self.assertEqual([r['persisted'] for r in answer.json['results']],
-                         ['no', 'maybe'])
+                         ['maybe', 'no'])
 
     def test_a_worker_exits_while_a_client_drains(self):
         """What others have on their way is acknowledged."""
@@ -410,6 +412,7 @@ class Replace(kafkatest.TestCase):
         waiting = Waiting(server, '/produce/t/m')
         server.wait_for_requests(1)
         server.kill(kafkatest.signal.SIGTERM)
+        wait_for(lambda: ': exiting' in server.log(), what='a worker exits')
         self.let_go('hold')
         self.assertEqual(server.wait(20), 0)
         try:
