@@ -277,6 +277,17 @@ ngx_http_kafka_batch_offending(ngx_http_kafka_batch_t *batch, ngx_uint_t *index)
 }
 
 
+ngx_msec_int_t
+ngx_http_kafka_batch_left(ngx_http_kafka_batch_t *batch)
+{
+    if (!batch->deadline.timer_set) {
+        return 0;
+    }
+
+    return (ngx_msec_int_t) (batch->deadline.timer.key - ngx_current_msec);
+}
+
+
 void
 ngx_http_kafka_batch_leave(ngx_http_kafka_batch_t *batch)
 {

@@ -132,6 +132,9 @@ void ngx_http_kafka_batch_add(ngx_http_kafka_batch_t *batch,
 ngx_http_kafka_record_t *ngx_http_kafka_batch_offending(
     ngx_http_kafka_batch_t *batch, ngx_uint_t *index);
 
+/* milliseconds until the batch's deadline; 0 or less where it is over */
+ngx_msec_int_t ngx_http_kafka_batch_left(ngx_http_kafka_batch_t *batch);
+
 /* the requester no longer waits: its handler will not be called */
 void ngx_http_kafka_batch_leave(ngx_http_kafka_batch_t *batch);
 

@@ -9,6 +9,11 @@
 #include <librdkafka/rdkafka_mock.h>
 
 
+#if (NGX_HTTP_KAFKA_CLIENTS_ALL > NGX_HTTP_KAFKA_EVENTS_QUEUES)
+#error "each client needs an event queue"
+#endif
+
+
 /* milliseconds after its deadline in which librdkafka would give up a record */
 #define NGX_HTTP_KAFKA_CLIENTS_LATER  5000
 

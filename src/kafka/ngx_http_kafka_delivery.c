@@ -247,18 +247,9 @@ static ngx_uint_t
 ngx_http_kafka_delivery_in_time(ngx_http_kafka_shard_t *shard,
     ngx_http_kafka_batch_t *batch)
 {
-    ngx_msec_int_t  left;
-
-    if (shard->closing
-        || ngx_http_kafka_replace_refused(shard)
-        || !batch->deadline.timer_set)
-    {
-        return 0;
-    }
-
-    left = (ngx_msec_int_t) (batch->deadline.timer.key - ngx_current_msec);
-
-    return left > NGX_HTTP_KAFKA_PRODUCER_GRACE;
+    return !shard->closing
+           && !ngx_http_kafka_replace_refused(shard)
+           && ngx_http_kafka_batch_left(batch) > NGX_HTTP_KAFKA_PRODUCER_GRACE;
 }
 
 

@@ -305,7 +305,7 @@ ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
 {
     ngx_msec_t  timeout, waited;
 
-    /* librdkafka's own clock runs anew; the grace is for its report */
+    /* what the look-up left of the time; the grace is for the reports */
 
     waited = ngx_current_msec - batch->start;
     timeout = producer->conf->timeout + NGX_HTTP_KAFKA_PRODUCER_GRACE;
@@ -481,7 +481,7 @@ ngx_http_kafka_producer_fatal_error(void *owner)
 
     if (err == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE) {
 
-        /* brokers took it seriously: the next one may come at once */
+        /* the brokers accepted this client: the next one is made at once */
 
         shard->served = 1;
         ngx_http_kafka_replace_save(shard, "a message failed for good");

@@ -104,8 +104,8 @@ ngx_http_kafka_spread_grow(ngx_http_kafka_spread_t *spread, ngx_uint_t out)
     }
 
     ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
-                  "kafka producer \"%V\": partitions wait for each other, "
-                  "%ui clients will share them",
+                  "kafka producer \"%V\": its partitions are spread over "
+                  "%ui clients, because requests wait for each other",
                   &spread->clients->conf->name, spread->wanted);
 }
 

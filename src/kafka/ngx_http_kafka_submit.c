@@ -159,13 +159,10 @@ ngx_http_kafka_submit_lanes(ngx_http_kafka_producer_t *producer)
     full = 0;
     turn = 0;
 
-    for (i = 0; i <= NGX_HTTP_KAFKA_CLIENTS_SHARDS; i++) {
+    for (i = 0; i < NGX_HTTP_KAFKA_CLIENTS_SHARDS; i++) {
 
-        rc = (i < NGX_HTTP_KAFKA_CLIENTS_SHARDS)
-             ? ngx_http_kafka_submit_shard(producer,
-                                           &producer->clients.shards[i], &turn)
-             : ngx_http_kafka_submit_isolated(producer, &turn);
-
+        rc = ngx_http_kafka_submit_shard(producer,
+                                         &producer->clients.shards[i], &turn);
         if (rc == NGX_BUSY) {
             ngx_http_kafka_dispatch_post_next(dispatch);
             return;
@@ -173,6 +170,15 @@ ngx_http_kafka_submit_lanes(ngx_http_kafka_producer_t *producer)
 
         full |= (rc == NGX_AGAIN);
     }
+
+    rc = ngx_http_kafka_submit_isolated(producer, &turn);
+
+    if (rc == NGX_BUSY) {
+        ngx_http_kafka_dispatch_post_next(dispatch);
+        return;
+    }
+
+    full |= (rc == NGX_AGAIN);
 
     /* where it is full, the rest of the same group follows */
 
@@ -457,8 +463,7 @@ static ngx_uint_t
 ngx_http_kafka_submit_late(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_lane_t *lane, ngx_http_kafka_record_t *record)
 {
-    ngx_msec_t      least;
-    ngx_msec_int_t  left;
+    ngx_msec_t  least;
 
     least = NGX_HTTP_KAFKA_PRODUCER_GRACE;
 
@@ -466,10 +471,7 @@ ngx_http_kafka_submit_late(ngx_http_kafka_producer_t *producer,
         least += ngx_min(least, producer->conf->timeout / 2);
     }
 
-    left = (ngx_msec_int_t) (record->batch->deadline.timer.key
-                             - ngx_current_msec);
-
-    return left <= (ngx_msec_int_t) least;
+    return ngx_http_kafka_batch_left(record->batch) <= (ngx_msec_int_t) least;
 }
 
 
