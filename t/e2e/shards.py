@@ -134,7 +134,7 @@ class Shards(kafkatest.TestCase):
 
         load.wait_for_rounds(3 * PERIOD // RTT)
         self.check(load)
-        self.assertIn('clients will share them', server.log())
+        self.assertIn('its partitions are spread over', server.log())
         self.assertEqual(server.status()['clients_rebuilt'], 0)
 
     def check_one(self, partitions, keys):
