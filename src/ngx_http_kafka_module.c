@@ -19,7 +19,7 @@
 #define NGX_HTTP_KAFKA_SHUTDOWN_TIMEOUT  5000
 #define NGX_HTTP_KAFKA_TERM_TIMEOUT      1000
 
-/* bytes, of a worker */
+/* bytes for each worker process */
 #define NGX_HTTP_KAFKA_MAX_MEMORY        (256 * 1024 * 1024)
 
 
@@ -211,8 +211,9 @@ ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *main_conf)
         ngx_http_kafka_conf_version(cf);
 
         /*
-         * an address in this module would differ after a reload that loads it
-         * from another file, and the zone would not be kept
+         * The zone's tag is an address in nginx itself.  An address in this
+         * module changes if a reload loads the module from another file, and
+         * nginx would then create a new zone.
          */
 
         kmcf->zone = ngx_http_kafka_zone_create(cf, kmcf->status_size,
@@ -256,8 +257,8 @@ ngx_http_kafka_create_loc_conf(ngx_conf_t *cf)
 
 
 /*
- * Like other content handlers these are not inherited, except by an "if" or a
- * "limit_except" in their location.
+ * As usual for content handlers, nested locations do not inherit the
+ * directives.  Only an "if" or a "limit_except" block in the location does.
  */
 
 static char *
@@ -303,7 +304,7 @@ ngx_http_kafka_producer_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
 
-    /* status would be neither JSON nor Prometheus's text */
+    /* the status page prints the name, and its formats require UTF-8 */
 
     if (!ngx_http_kafka_utf8(&value[1])) {
         return "has a name that is not UTF-8";
@@ -318,7 +319,11 @@ ngx_http_kafka_producer_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
-/* adds it if it is new: it may be named before it is defined */
+/*
+ * Returns the producer with this name, or NULL when memory is out.  Creates the
+ * producer if it does not exist yet, because a location can refer to a producer
+ * before its kafka_producer block.
+ */
 
 static ngx_http_kafka_producer_t *
 ngx_http_kafka_find_producer(ngx_conf_t *cf, ngx_http_kafka_main_conf_t *kmcf,
@@ -374,7 +379,7 @@ ngx_http_kafka_utf8(ngx_str_t *text)
 
         ch = ngx_utf8_decode(&p, last - p);
 
-        /* a surrogate is no character */
+        /* surrogates are invalid in UTF-8 */
 
         if (ch > 0x10ffff || (ch >= 0xd800 && ch <= 0xdfff)) {
             return 0;
@@ -500,7 +505,7 @@ ngx_http_kafka_health_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
-/* a location has one handler */
+/* a location can have only one content handler */
 
 static char *
 ngx_http_kafka_taken(ngx_http_kafka_loc_conf_t *klcf, ngx_uint_t duplicate)
@@ -544,8 +549,9 @@ ngx_http_kafka_not_zero(ngx_conf_t *cf, void *post, void *data)
 
 
 /*
- * Without a master this is not called for a new configuration: producers are
- * opened at their first use then.  The cache manager has no producers.
+ * Opens the producers in worker processes only: the cache manager needs none.
+ * Without a master process, nginx does not call this function after a reload,
+ * so a producer is opened at its first use.
  */
 
 static ngx_int_t
@@ -565,7 +571,10 @@ ngx_http_kafka_init_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < kmcf->producers.nelts; i++) {
 
-        /* a failure is logged, answered with 503, and tried again */
+        /*
+         * a failure is logged; the next request tries to open the producer
+         * again, and gets a 503 if that fails
+         */
         (void) ngx_http_kafka_producer_open(producer[i]);
     }
 
