@@ -39,7 +39,7 @@ ngx_http_kafka_admission_encoding(ngx_http_request_t *r,
 }
 
 
-/* returns 1 if the list has nothing but "identity" and empty elements */
+/* returns 1 if all elements of the list are "identity" or empty */
 
 static ngx_uint_t
 ngx_http_kafka_admission_identity(ngx_str_t *codings)
@@ -79,8 +79,6 @@ ngx_http_kafka_admission_identity(ngx_str_t *codings)
 }
 
 
-/* checks whether there is room for the request, with more bytes to come */
-
 ngx_int_t
 ngx_http_kafka_admission_memory(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, off_t more)
@@ -93,7 +91,7 @@ ngx_http_kafka_admission_memory(ngx_http_request_t *r,
     max = kmcf->max_memory;
     more = ngx_max(more, 0);
 
-    /* no sum with more: Content-Length may be any number */
+    /* do not add anything to "more": Content-Length can be any number */
 
     if (more <= max - (off_t) ngx_http_kafka_held()) {
         return NGX_OK;

@@ -14,14 +14,25 @@
 #include <ngx_http_kafka_request.h>
 
 
-/* Whether a request may go on: its coding, and the memory that it needs. */
+/*
+ * Checks before a request is processed: the coding of its body, and the memory
+ * that it needs.  Event loop.
+ */
 
 
-/* returns NGX_OK if the body has no coding, or the status of a refusal */
+/*
+ * Checks that the body has no content coding.  Returns NGX_OK, or an HTTP
+ * status: 415 with ctx->text set, or 500 when memory is out.
+ */
 ngx_int_t ngx_http_kafka_admission_encoding(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
 
-/* returns NGX_OK if there is room for more bytes, or the status of a refusal */
+/*
+ * Checks that the worker can use "more" additional bytes within
+ * kafka_max_memory; a negative number counts as 0.  Returns NGX_OK, or an HTTP
+ * status with ctx->text set: 413 if this request alone exceeds the limit, else
+ * 503.
+ */
 ngx_int_t ngx_http_kafka_admission_memory(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, off_t more);
 

@@ -21,7 +21,7 @@ static ngx_int_t ngx_http_kafka_answer_send(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_uint_t status);
 
 
-/* header lines that the module adds to an error */
+/* headers that the module adds to error responses */
 static const char  *ngx_http_kafka_answer_headers[] = {
     "Allow",
     "Accept-Encoding",
@@ -31,8 +31,8 @@ static const char  *ngx_http_kafka_answer_headers[] = {
 
 
 /*
- * nginx handles the status of an error: by an error_page, or by a page of its
- * own, which the filter replaces.  Some errors are sent from here instead.
+ * nginx answers most errors: with an error_page, or with a built-in page, whose
+ * body the error filter replaces.  This function sends the other errors itself.
  */
 
 ngx_int_t
@@ -56,8 +56,8 @@ ngx_http_kafka_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
     if (ngx_http_kafka_answer_error_page(r, rc)) {
 
         /*
-         * the other location would hide the results, or would not have the
-         * body
+         * The location of the error_page would hide the results, or could not
+         * read the body, because the protocol has already consumed it.
          */
 
         consumed = r->request_body && r->request_body_no_buffering;
@@ -65,7 +65,10 @@ ngx_http_kafka_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 
     } else {
 
-        /* a subrequest's owner may be called before nginx makes its page */
+        /*
+         * nginx calls a subrequest's handler, such as that of Lua's capture,
+         * before it creates the error page
+         */
         send = (r != r->main && ctx->status);
     }
 
@@ -77,7 +80,7 @@ ngx_http_kafka_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 }
 
 
-/* an error of the module's own */
+/* prepares the response to an error of the module itself */
 
 static void
 ngx_http_kafka_answer_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
@@ -86,7 +89,7 @@ ngx_http_kafka_answer_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 
     if (r != r->main) {
 
-        /* nobody sees the response to a mirror subrequest */
+        /* log the error: nginx discards the response to a mirror subrequest */
 
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "kafka: a subrequest ended with %ui: %V", ctx->status,
@@ -102,7 +105,7 @@ ngx_http_kafka_answer_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 
     if (ctx->status == NGX_HTTP_SERVICE_UNAVAILABLE) {
 
-        /* left out when memory is out: the status must not change now */
+        /* omitted when memory is out: the status must not change now */
 
         (void) ngx_http_kafka_headers_add(r, "Retry-After",
                                           NGX_HTTP_KAFKA_ANSWER_RETRY_AFTER);
@@ -110,7 +113,10 @@ ngx_http_kafka_answer_fail(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 }
 
 
-/* returns 1 if nginx would find one: see ngx_http_special_response_handler() */
+/*
+ * Returns 1 if nginx would find an error_page for this status.  The conditions
+ * are those of ngx_http_special_response_handler().
+ */
 
 static ngx_uint_t
 ngx_http_kafka_answer_error_page(ngx_http_request_t *r, ngx_int_t status)
@@ -154,7 +160,7 @@ ngx_http_kafka_answer_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 
     if (r->reading_body) {
 
-        /* nginx will read the rest, and close the connection */
+        /* nginx reads the rest of the body and closes the connection */
 
         r->keepalive = 0;
     }
@@ -162,11 +168,14 @@ ngx_http_kafka_answer_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
     /* If-Match and the like must not hide that the records are in Kafka */
     r->disable_not_modified = 1;
 
-    /* Lua reads a subrequest's headers before any filter */
+    /* Lua's capture stops a subrequest's headers before the cache filter */
 
     if (r != r->main && ngx_http_kafka_cache_filter_forbid(r) != NGX_OK) {
 
-        /* the outcome cannot be reported otherwise */
+        /*
+         * close the connection: another status would be wrong about records
+         * that may be in Kafka
+         */
 
         return NGX_ERROR;
     }
@@ -209,7 +218,7 @@ ngx_http_kafka_answer_body(ngx_http_request_t *r, ngx_str_t *body,
 }
 
 
-/* an error_page of another produce location may have led here */
+/* an error_page of another produce location may have redirected the request */
 
 void
 ngx_http_kafka_answer_clear_headers(ngx_http_request_t *r)

@@ -14,24 +14,29 @@
 #include <ngx_http_kafka_request.h>
 
 
-/* Answers in a produce location, itself or by nginx's error pages. */
+/*
+ * Sends the responses of a produce location, directly or through nginx's error
+ * pages.  Event loop.
+ */
 
 
 /*
- * Answers with ctx->body where rc is NGX_HTTP_OK, or with an error.  Returns
- * what a content handler returns.
+ * Sends ctx->body if rc is NGX_HTTP_OK, or an error response if rc is an HTTP
+ * status of 400 or more.  Does nothing for another rc.  Returns a content
+ * handler's return code.
  */
 ngx_int_t ngx_http_kafka_answer(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_int_t rc);
 
 /*
- * Fills out with a response's whole body, in one buffer that points to body.
- * Returns NGX_OK, or NGX_ERROR when memory is out.
+ * Sets *out to a chain link with one buffer, which points to the whole response
+ * body and does not copy it.  The buffer is allocated from r->pool.  Returns
+ * NGX_OK, or NGX_ERROR when memory is out.
  */
 ngx_int_t ngx_http_kafka_answer_body(ngx_http_request_t *r, ngx_str_t *body,
     ngx_chain_t *out);
 
-/* removes header lines that another produce location has added for its error */
+/* removes the headers that another produce location has added to its error */
 void ngx_http_kafka_answer_clear_headers(ngx_http_request_t *r);
 
 

@@ -9,10 +9,10 @@
 #include <ngx_http_kafka_refusal.h>
 
 
-/* bytes of a body in a turn, before the loop's other events have theirs */
+/* bytes of one body to process before other events get their turn */
 #define NGX_HTTP_KAFKA_BODY_TURN  (128 * 1024)
 
-/* bytes that are read from a file at a time */
+/* bytes in one read from a file */
 #define NGX_HTTP_KAFKA_BODY_READ  4096
 
 
@@ -43,7 +43,7 @@ ngx_http_kafka_body_read(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 
     if (r->request_body && r->request_body_no_buffering) {
 
-        /* a proxy without buffering has passed on a part of the body, or all */
+        /* an unbuffered proxy has already passed on some or all of the body */
 
         return ngx_http_kafka_refuse(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR,
                         "the request body was passed on before the request "
@@ -73,7 +73,10 @@ ngx_http_kafka_body_close(ngx_http_kafka_ctx_t *ctx)
 }
 
 
-/* returns 1 if the body is read into memory first, for an error_page */
+/*
+ * Returns 1 if nginx must read the whole body into memory first.  The location
+ * of an error_page can then read the body, too.
+ */
 
 static ngx_uint_t
 ngx_http_kafka_body_kept(ngx_http_request_t *r)
@@ -95,8 +98,8 @@ ngx_http_kafka_body_start(ngx_http_request_t *r)
     ngx_http_kafka_ctx_t  *ctx;
 
     /*
-     * nginx clears it if there was a body already (of a subrequest, or of a
-     * request that was redirected here), or if all of it came with the header
+     * nginx clears the flag if the body has been read before (in a subrequest,
+     * or before a redirect), or if the whole body has come with the header
      */
 
     if (r->request_body_no_buffering) {
@@ -107,7 +110,10 @@ ngx_http_kafka_body_start(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
 
-    /* a subrequest may have none, and a redirect may follow a discarded one */
+    /*
+     * a subrequest may have no body, and the body may have been discarded
+     * before a redirect
+     */
 
     ctx->buffered = r->request_body ? r->request_body->bufs : NULL;
 
@@ -144,7 +150,7 @@ ngx_http_kafka_body_pump(ngx_http_request_t *r)
 
         if (r->request_length > until) {
 
-            /* a fast client must not keep others waiting */
+            /* a fast client must not delay other connections */
 
             ngx_post_event(r->connection->read, &ngx_posted_next_events);
             return;
@@ -156,7 +162,7 @@ ngx_http_kafka_body_pump(ngx_http_request_t *r)
             break;
         }
 
-        /* NGX_AGAIN with data: its buffer was full, there may be more */
+        /* NGX_AGAIN with data means a full buffer: there may be more data */
 
         if (rc == NGX_AGAIN && r->request_body->bufs == NULL) {
             return;
@@ -167,7 +173,7 @@ ngx_http_kafka_body_pump(ngx_http_request_t *r)
 }
 
 
-/* feeds what has arrived, which is not kept */
+/* feeds the buffers that have arrived, and releases them */
 
 static ngx_int_t
 ngx_http_kafka_body_feed_chain(ngx_http_request_t *r,
@@ -215,7 +221,7 @@ ngx_http_kafka_body_event_handler(ngx_event_t *ev)
 }
 
 
-/* feeds a complete body, from memory or from a file that nginx has written */
+/* feeds a body that nginx has read completely, into memory or a file */
 
 static void
 ngx_http_kafka_body_buffered(ngx_http_request_t *r)
@@ -271,8 +277,9 @@ ngx_http_kafka_body_feed_buffered(ngx_http_request_t *r,
 
 
 /*
- * Feeds at most *left bytes of the buffer, and subtracts them from *left.  A
- * file was usually written a moment ago, and is read from the page cache.
+ * Feeds at most *left bytes of the buffer, and subtracts their number from
+ * *left.  Reading a file rarely blocks: nginx has usually just written the
+ * file, so that it is in the page cache.
  */
 
 static ngx_int_t
@@ -325,7 +332,7 @@ ngx_http_kafka_body_feed(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 }
 
 
-/* returns the HTTP status for an error that the protocol has returned */
+/* returns the HTTP status for an error of the protocol */
 
 static ngx_int_t
 ngx_http_kafka_body_fed(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,

@@ -15,20 +15,20 @@
 
 
 /*
- * The pump: reads a body as it arrives, or from where nginx has buffered it,
- * and feeds it to the protocol, a bounded number of bytes in a turn of the
- * event loop.
+ * Reads a request body, as it arrives or from nginx's buffers, and feeds it to
+ * the protocol.  The number of bytes in one turn of the event loop is limited.
  */
 
 
 /*
- * Reads the body.  Returns NGX_DONE, and the handler is called once, now or
- * later; or returns an HTTP status, and the handler is not called.
+ * Reads the body.  Returns NGX_DONE if the handler is called, once, before or
+ * after this function returns.  Returns an HTTP status if the handler is not
+ * called.
  */
 ngx_int_t ngx_http_kafka_body_read(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_http_kafka_body_handler_pt handler);
 
-/* stops reading; the handler is not called any more */
+/* stops reading; the handler is not called afterwards */
 void ngx_http_kafka_body_close(ngx_http_kafka_ctx_t *ctx);
 
 

@@ -10,9 +10,10 @@
 
 
 /*
- * This is a module of its own since its header filter has to run after that of
- * ngx_http_headers_filter_module, which sets what the location's "add_header"
- * and "expires" say; the error filter has to run before it.
+ * This header filter must run after that of ngx_http_headers_filter_module,
+ * which sets the headers of "add_header" and "expires".  The error filter must
+ * run before it.  nginx orders filters by module, so the cache filter needs a
+ * module of its own.
  */
 
 
@@ -65,7 +66,7 @@ ngx_http_kafka_cache_filter_init(ngx_conf_t *cf)
 }
 
 
-/* no cache may store the answer to a GET that produces, nor a status */
+/* caches must not store the response to a GET that produces, or a status */
 
 static ngx_int_t
 ngx_http_kafka_cache_filter_header(ngx_http_request_t *r)
@@ -102,7 +103,7 @@ ngx_http_kafka_cache_filter_forbid(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    /* for $sent_http_cache_control and gzip_proxied */
+    /* used by $sent_http_cache_control and gzip_proxied */
 
 #if (nginx_version >= 1023000)
 
@@ -132,7 +133,10 @@ ngx_http_kafka_cache_filter_forbid(ngx_http_request_t *r)
 }
 
 
-/* looks at all lines: some modules do not set headers_out.cache_control */
+/*
+ * Returns 1 if the response has a "Cache-Control" header.  Looks at all
+ * headers, because some modules do not set headers_out.cache_control.
+ */
 
 static ngx_uint_t
 ngx_http_kafka_cache_filter_controlled(ngx_http_request_t *r)

@@ -13,7 +13,10 @@
 #include <ngx_http.h>
 
 
-/* adds "Cache-Control: no-store" unless there is a "Cache-Control" already */
+/*
+ * Adds "Cache-Control: no-store" unless the response has a "Cache-Control"
+ * header.  Returns NGX_OK, or NGX_ERROR when memory is out.  Event loop.
+ */
 ngx_int_t ngx_http_kafka_cache_filter_forbid(ngx_http_request_t *r);
 
 

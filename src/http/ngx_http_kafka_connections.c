@@ -8,10 +8,11 @@
 
 
 /*
- * Each producer takes a connection in each worker, for its eventfd, before
- * nginx takes one for its channel.  A worker that has too few would exit at its
- * start, and would not be started again.  The numbers are known when the whole
- * configuration is read, and only core modules are called then.
+ * Checks that there are enough worker_connections.  In each worker, every
+ * producer uses a connection for its eventfd, before nginx takes one for the
+ * channel to the master.  A worker without enough connections would exit at its
+ * start, and the master would not start it again.  The check needs the complete
+ * configuration, and at that point nginx calls only core modules.
  */
 
 
@@ -57,7 +58,7 @@ ngx_http_kafka_connections_init_conf(ngx_cycle_t *cycle, void *conf)
 
     listening = ngx_http_kafka_connections_listening(cycle);
 
-    /* one for the channel to the master, and one for a client */
+    /* one for the channel to the master, and one for an HTTP client */
 
     needed = listening + kmcf->producers.nelts + 2;
 
@@ -75,7 +76,10 @@ ngx_http_kafka_connections_init_conf(ngx_cycle_t *cycle, void *conf)
 }
 
 
-/* the sockets of one worker: "reuseport" has a clone for each other worker */
+/*
+ * Returns the number of listening sockets of one worker.  "reuseport" adds a
+ * clone of the socket for each other worker.
+ */
 
 static ngx_uint_t
 ngx_http_kafka_connections_listening(ngx_cycle_t *cycle)

@@ -14,13 +14,19 @@
 #include <ngx_http_kafka_writer.h>
 
 
-/* What kafka_status and kafka_health have in common.  Event loop. */
+/* Functions that kafka_status and kafka_health share.  Event loop. */
 
 
-/* discards a body; returns NGX_OK for GET and HEAD, or an HTTP status */
+/*
+ * Checks the method, and discards the request body.  Returns NGX_OK for GET and
+ * HEAD, or an HTTP status: 405 for other methods, or 500 when memory is out.
+ */
 ngx_int_t ngx_http_kafka_endpoint_begin(ngx_http_request_t *r);
 
-/* sends what was written; returns what a content handler returns */
+/*
+ * Sends the text in out with this status and type, or a 500 if out->failed is
+ * set.  Returns a content handler's return code.
+ */
 ngx_int_t ngx_http_kafka_endpoint_send(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *type, ngx_http_kafka_writer_t *out);
 

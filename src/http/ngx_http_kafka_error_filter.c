@@ -31,7 +31,7 @@ ngx_http_kafka_error_filter_init(ngx_conf_t *cf)
 }
 
 
-/* err_status is set if nginx is about to send an error page of its own */
+/* nginx sets r->err_status when it sends a built-in error page */
 
 static ngx_int_t
 ngx_http_kafka_header_filter(ngx_http_request_t *r)
@@ -58,7 +58,7 @@ ngx_http_kafka_header_filter(ngx_http_request_t *r)
         ngx_http_set_ctx(r, ctx, ngx_http_kafka_module);
     }
 
-    /* it may not be the request's error: an error_page may have failed */
+    /* the status can differ from ctx->status, if an error_page has failed */
 
     if (ngx_http_kafka_refusal_body(r, r->headers_out.status, ctx) != NGX_OK) {
         return NGX_ERROR;
@@ -66,7 +66,7 @@ ngx_http_kafka_header_filter(ngx_http_request_t *r)
 
     ctx->replace = 1;
 
-    /* nginx closes after a 400, but this body was read to its end */
+    /* nginx closes the connection after a 400, but this body was read fully */
 
     if (ctx->keepalive) {
         r->keepalive = 1;

@@ -14,8 +14,9 @@
 
 
 /*
- * Installs filters that give every error from a produce location the body of
- * its protocol, also if nginx has refused the request (401, 403, 413, 429 ...).
+ * Installs the filters that replace the body of each error page of a produce
+ * location with an error of its protocol.  This includes the errors of nginx
+ * itself (401, 403, 413, 429 ...).  Returns NGX_OK.
  */
 ngx_int_t ngx_http_kafka_error_filter_init(ngx_conf_t *cf);
 

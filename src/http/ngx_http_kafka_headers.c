@@ -73,7 +73,7 @@ ngx_http_kafka_headers_send(ngx_http_request_t *r, ngx_uint_t status,
 {
     u_char  *p;
 
-    /* an error_page may have led here: its error is not this location's */
+    /* if an error_page has redirected the request, forget its error */
     r->err_status = 0;
 
     r->headers_out.status = status;
@@ -82,7 +82,7 @@ ngx_http_kafka_headers_send(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_type = *type;
     r->headers_out.content_type_len = type->len;
 
-    /* without parameters, as in gzip_types */
+    /* exclude the parameters: gzip_types has types without them */
 
     p = ngx_strlchr(type->data, type->data + type->len, ';');
 

@@ -14,22 +14,23 @@
 
 
 /*
- * Returns the next line with this name, in any case, after the line after; with
- * NULL the first one.  Returns NULL if there is none.
+ * Returns the next header with this name behind the header "after", or the
+ * first one if "after" is NULL.  Ignores the case of names.  Returns NULL if
+ * there is no such header.
  */
 ngx_table_elt_t *ngx_http_kafka_headers_find(ngx_list_t *headers,
     const char *name, ngx_table_elt_t *after);
 
 /*
- * Adds a line to the response.  Both texts must live as long as the request.
- * Returns the line, or NULL when memory is out.
+ * Adds a header to the response.  Name and value must live as long as the
+ * request.  Returns the header, or NULL when memory is out.
  */
 ngx_table_elt_t *ngx_http_kafka_headers_add(ngx_http_request_t *r,
     const char *name, const char *value);
 
 /*
- * Sends the header of a response with length bytes of this type.  Returns what
- * ngx_http_send_header() does.
+ * Sends the header of a response whose body has length bytes of this type.
+ * Returns the return code of ngx_http_send_header().
  */
 ngx_int_t ngx_http_kafka_headers_send(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *type, off_t length);

@@ -41,23 +41,23 @@ struct ngx_http_kafka_json_messages_s {
     ngx_http_kafka_reader_t               reader;
 
     ngx_http_kafka_batch_t               *batch;
-    ngx_http_kafka_target_t              *target;   /* of the path, or NULL */
+    ngx_http_kafka_target_t              *target;   /* of the URI, or NULL */
 
-    ngx_uint_t                            skip;     /* levels not read */
+    ngx_uint_t                            skip;     /* depth in ignored value */
     ngx_http_kafka_json_messages_where_e  where;
     ngx_http_kafka_json_messages_field_e  field;
     ngx_http_kafka_json_messages_field_e  header_field;
 
     ngx_http_kafka_record_t              *record;
-    ngx_str_t                             topic;    /* that the record names */
-    ngx_http_kafka_header_t             **header;   /* place of the next one */
+    ngx_str_t                             topic;    /* named by the message */
+    ngx_http_kafka_header_t             **header;   /* link to the next one */
     ngx_uint_t                            nheaders;
-    ngx_uint_t                            bad;      /* fields, a bit each */
+    ngx_uint_t                            bad;      /* mask of bad fields */
     ngx_uint_t                            bad_headers;
-    ngx_uint_t                            bad_header;  /* the first of them */
+    ngx_uint_t                            bad_header;  /* index of first */
 
     ngx_http_kafka_header_t              *current;
-    ngx_uint_t                            given;    /* its fields, bits */
+    ngx_uint_t                            given;    /* mask of its fields */
 };
 
 
@@ -420,7 +420,7 @@ ngx_http_kafka_json_messages_end_array(void *ctx)
 }
 
 
-/* skips a nested value that is not part of a message */
+/* handles an object or array that no field expects, and skips its contents */
 
 static ngx_int_t
 ngx_http_kafka_json_messages_skip(ngx_http_kafka_json_messages_t *ps)
@@ -468,7 +468,7 @@ ngx_http_kafka_json_messages_value(ngx_http_kafka_json_messages_t *ps,
 }
 
 
-/* the last value of a field that is given twice counts */
+/* if a message has a field twice, the last value is used */
 
 static ngx_int_t
 ngx_http_kafka_json_messages_field_value(ngx_http_kafka_json_messages_t *ps,

@@ -16,34 +16,45 @@
 typedef struct ngx_http_kafka_json_messages_s  ngx_http_kafka_json_messages_t;
 
 
-/* Parses JSON messages, an object or an array of them, into records. */
+/*
+ * Parses JSON messages into records.  The text is one message object, or an
+ * array of them.  Event loop.
+ */
 
 
 /*
- * Creates a parser that fills the batch from JSON text.  With a target each
- * message goes there, and may name no other topic; without one each message
- * must name its topic.  The parser lives in the pool, the records in the batch.
- * Returns NULL when memory is out.
+ * Creates a parser that adds records to the batch.  With a target, every
+ * message goes to the target and must not name another topic.  Without a
+ * target, every message must name its topic.  The parser is allocated from
+ * pool, and the records from the batch's pool.  Returns NULL when memory is
+ * out.
  */
 ngx_http_kafka_json_messages_t *ngx_http_kafka_json_messages_create(
     ngx_pool_t *pool, ngx_http_kafka_batch_t *batch,
     ngx_http_kafka_target_t *target);
 
 /*
- * Feeds a piece of the body, which is not kept.  Returns NGX_OK, NGX_ERROR when
- * memory is out, or NGX_DECLINED if the text is refused for the reason that
- * ngx_http_kafka_json_messages_error() returns; nothing more may be fed then.
+ * Parses a piece of the body, len bytes, and does not keep a pointer to it.
+ * Returns NGX_OK, NGX_ERROR when memory is out, or NGX_DECLINED if the text is
+ * refused: ngx_http_kafka_json_messages_error() returns the reason.  Nothing
+ * may be fed after an error.
  */
 ngx_int_t ngx_http_kafka_json_messages_feed(ngx_http_kafka_json_messages_t *ps,
     u_char *data, size_t len);
 
-/* ends the body; returns as ngx_http_kafka_json_messages_feed() does */
+/* ends the body; returns the codes of ngx_http_kafka_json_messages_feed() */
 ngx_int_t ngx_http_kafka_json_messages_end(ngx_http_kafka_json_messages_t *ps);
 
-/* frees what is not in the pool; only the error may be used after that */
+/*
+ * Frees the parser's memory outside the pool.  Afterwards only
+ * ngx_http_kafka_json_messages_error() may be called.
+ */
 void ngx_http_kafka_json_messages_done(ngx_http_kafka_json_messages_t *ps);
 
-/* returns what is wrong and where, in words for the caller; in the pool */
+/*
+ * Returns the error message for the HTTP client, with the place of the error.
+ * The text lives as long as the parser's pool.
+ */
 ngx_str_t *ngx_http_kafka_json_messages_error(
     ngx_http_kafka_json_messages_t *ps);
 

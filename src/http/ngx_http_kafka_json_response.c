@@ -23,10 +23,10 @@
 
 #define NGX_HTTP_KAFKA_JSON_RESPONSE_RESULTS  (sizeof(",\"results\":[]}"))
 
-/* the text of all records if there is no memory for more */
+/* the error text of every record when memory is out */
 #define NGX_HTTP_KAFKA_JSON_RESPONSE_BRIEF    "not acknowledged"
 
-/* the maximum size of the summary, and the same without the error's text */
+/* the maximum size of the summary, and its size without the error text */
 #define NGX_HTTP_KAFKA_JSON_RESPONSE_TEXT     512
 #define NGX_HTTP_KAFKA_JSON_RESPONSE_SUMMARY                                  \
     (sizeof("message : ;  of  messages were not acknowledged")                \
@@ -76,7 +76,10 @@ ngx_http_kafka_json_response_room(ngx_http_kafka_batch_t *batch)
              + sizeof(NGX_HTTP_KAFKA_JSON_RESPONSE_BRIEF) - 1;
     result = ngx_max(result, NGX_HTTP_KAFKA_JSON_RESPONSE_RESULT);
 
-    /* no overflow: each record has counted about 300 bytes of memory */
+    /*
+     * This cannot overflow: each record has already used about 300 bytes of
+     * kafka_max_memory.
+     */
 
     return NGX_HTTP_KAFKA_JSON_RESPONSE_HEAD
            + NGX_HTTP_KAFKA_JSON_RESPONSE_SUMMARY + code
@@ -186,7 +189,10 @@ ngx_http_kafka_json_response_records(u_char *p, ngx_http_kafka_batch_t *batch,
 }
 
 
-/* writes the summary and sets the status, by the first record that failed */
+/*
+ * Writes the summary and sets the status, both from the first record that was
+ * not acknowledged.  Returns the length of the summary.
+ */
 
 static size_t
 ngx_http_kafka_json_response_summary(u_char *buf, size_t size,
@@ -249,7 +255,10 @@ ngx_http_kafka_json_response_results_len(ngx_http_kafka_batch_t *batch)
 }
 
 
-/* adds what the caller or the operator can do about the error, if known */
+/*
+ * Appends what the client or the operator can do about the error, if this is
+ * known, and whether the record is in Kafka.  Returns the end of the text.
+ */
 
 static u_char *
 ngx_http_kafka_json_response_remedy(u_char *p, u_char *last,
@@ -268,7 +277,7 @@ ngx_http_kafka_json_response_remedy(u_char *p, u_char *last,
         p = ngx_slprintf(p, last, "; %s", text);
     }
 
-    /* says whether a second try is safe */
+    /* tell the client whether a retry is safe */
 
     switch (persisted) {
 
@@ -358,7 +367,7 @@ ngx_http_kafka_json_response_head_len(ngx_str_t *text)
 }
 
 
-/* writes the beginning of an error's object */
+/* writes the start of an error object, without the closing brace */
 
 static u_char *
 ngx_http_kafka_json_response_head(u_char *p, ngx_uint_t status, ngx_str_t *text)
@@ -398,8 +407,8 @@ ngx_http_kafka_json_response_record(u_char *p, ngx_http_kafka_record_t *record)
 
 
 /*
- * Writes two digits at a time, and not by ngx_sprintf(): an answer of 100,000
- * records holds the event loop for several milliseconds even so.
+ * Writes two digits at a time, which is faster than ngx_sprintf().  Even so, a
+ * response with 100,000 records blocks the event loop for several milliseconds.
  */
 
 static u_char *
@@ -478,8 +487,8 @@ ngx_http_kafka_json_response_failed(u_char *p, ngx_http_kafka_record_t *record,
 
 
 /*
- * Returns the error of a record without success, and sets whether it may be in
- * Kafka.  A record whose report is overdue may be.
+ * Returns the error of a record that was not acknowledged, and sets *persisted.
+ * A record whose delivery report is overdue may be in Kafka.
  */
 
 static rd_kafka_resp_err_t

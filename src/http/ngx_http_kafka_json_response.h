@@ -14,45 +14,47 @@
 
 
 /*
- * The JSON texts of the contract.  Errors are allocated in the pool, and may
- * fail when memory is out: nothing was sent then.  The results of records that
- * were sent never fail: their room is allocated before they are sent.  Event
- * loop.
+ * Formats the JSON responses of the API.  An error without results is allocated
+ * from the pool.  This can fail when memory is out, but then no record was
+ * sent.  The results of sent records cannot fail: their buffer, room, is
+ * allocated before the records are sent.  Event loop.
  */
 
 
-/* returns the bytes of room that are enough for any answer about the records */
+/* returns the size of room, in bytes, which is enough for any outcome */
 size_t ngx_http_kafka_json_response_room(ngx_http_kafka_batch_t *batch);
 
 /*
- * Writes the metadata of records, which all were acknowledged, into room, and
- * sets body to it: an array, or the object of a single record.
+ * Writes the metadata of the batch's records into room, and sets body to the
+ * text.  All records must be acknowledged.  The text is an array, or the object
+ * of the only record if object is 1.
  */
 void ngx_http_kafka_json_response_metadata(ngx_http_kafka_batch_t *batch,
     ngx_uint_t object, ngx_str_t *room, ngx_str_t *body);
 
 /*
- * Sets body to an error with the result of each record, if some have failed or
- * are overdue, and text to its text, in the pool; text is empty when memory is
- * out.  The body is in room, or in the pool if it needs more; if memory is out
- * then, librdkafka's texts are left out.  Returns the HTTP status, that of the
- * first record without success.
+ * Sets body to an error response with the result of each record.  At least one
+ * record must have failed, or have no delivery report yet.  The body is in
+ * room, or in the pool if room is too small.  If memory is out, the body has no
+ * error texts of librdkafka and fits in room.  Sets text to the error's text,
+ * allocated from the pool; text is empty when memory is out.  Returns the HTTP
+ * status, which is that of the first record that was not acknowledged.
  */
 ngx_uint_t ngx_http_kafka_json_response_results(ngx_pool_t *pool,
     ngx_http_kafka_batch_t *batch, ngx_str_t *room, ngx_str_t *text,
     ngx_str_t *body);
 
 /*
- * Sets text to the reason why nothing of the batch was sent, in the pool.
- * Returns the HTTP status, or NGX_HTTP_INTERNAL_SERVER_ERROR without a text
- * when memory is out.
+ * Sets text to the reason why no record of the batch was sent, allocated from
+ * the pool.  Returns the HTTP status, or NGX_HTTP_INTERNAL_SERVER_ERROR with an
+ * empty text when memory is out.
  */
 ngx_uint_t ngx_http_kafka_json_response_refusal(ngx_pool_t *pool,
     ngx_http_kafka_batch_t *batch, ngx_str_t *text);
 
 /*
- * Sets body to an error's object, in the pool.  Returns NGX_OK, or NGX_ERROR
- * when memory is out.
+ * Sets body to the JSON object of an error, allocated from the pool.  Returns
+ * NGX_OK, or NGX_ERROR when memory is out.
  */
 ngx_int_t ngx_http_kafka_json_response_error(ngx_pool_t *pool,
     ngx_uint_t status, ngx_str_t *text, ngx_str_t *body);

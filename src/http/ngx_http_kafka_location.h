@@ -15,7 +15,7 @@
 #include <ngx_http_kafka_protocol.h>
 
 
-/* The module's configuration: the main one, and that of a location. */
+/* The module's main configuration, and its location configuration. */
 
 
 #define NGX_HTTP_KAFKA_STATUS_JSON        1
@@ -25,9 +25,9 @@
 typedef struct {
     ngx_array_t                  producers;  /* of pointers to producers */
     ngx_msec_t                   shutdown_timeout;
-    size_t                       max_memory;
-    size_t                       status_size; /* of the zone */
-    ngx_shm_zone_t              *zone;       /* with some producer only */
+    size_t                       max_memory; /* bytes, per worker */
+    size_t                       status_size; /* bytes of the zone */
+    ngx_shm_zone_t              *zone;       /* NULL without producers */
 } ngx_http_kafka_main_conf_t;
 
 

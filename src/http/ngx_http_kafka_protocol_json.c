@@ -133,7 +133,7 @@ ngx_http_kafka_protocol_json_start(ngx_http_request_t *r,
     json = ctx->protocol_data;
     target = NULL;
 
-    /* ngx_http_kafka_route() has checked the name */
+    /* the name is valid: ngx_http_kafka_route() has checked it */
 
     if (ctx->topic.len
         && ngx_http_kafka_batch_target(ctx->batch, &ctx->topic, &target)
@@ -154,7 +154,7 @@ ngx_http_kafka_protocol_json_start(ngx_http_request_t *r,
 }
 
 
-/* GET /topic/message */
+/* creates the record of "GET /topic/message" */
 
 static ngx_int_t
 ngx_http_kafka_protocol_json_message(ngx_http_kafka_batch_t *batch,
@@ -167,7 +167,7 @@ ngx_http_kafka_protocol_json_message(ngx_http_kafka_batch_t *batch,
         return NGX_ERROR;
     }
 
-    /* both are in the batch's pool already */
+    /* key and value are already in the batch's pool */
 
     record->key = route->key;
     record->value = route->message;

@@ -13,7 +13,7 @@ typedef struct {
 } ngx_http_kafka_refusal_t;
 
 
-/* for what nginx itself refuses */
+/* texts for the errors of nginx itself */
 
 static ngx_http_kafka_refusal_t  ngx_http_kafka_refusals[] = {
     { NGX_HTTP_BAD_REQUEST, ngx_string("bad request") },

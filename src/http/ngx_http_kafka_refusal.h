@@ -14,12 +14,12 @@
 #include <ngx_http_kafka_request.h>
 
 
-/* The status and the text of an error, until the answer is made. */
+/* Sets the status, the text and the response body of an error.  Event loop. */
 
 
 /*
- * Refuses the request with a status and a text for the caller, which must be
- * static, or live as long as the request.  Returns the status.
+ * Sets ctx->status and ctx->text, the error that the HTTP client will get.  The
+ * text must be static, or live as long as the request.  Returns the status.
  */
 ngx_int_t ngx_http_kafka_refuse(ngx_http_kafka_ctx_t *ctx, ngx_uint_t status,
     const char *text);
@@ -27,9 +27,10 @@ ngx_int_t ngx_http_kafka_refuse_str(ngx_http_kafka_ctx_t *ctx,
     ngx_uint_t status, ngx_str_t *text);
 
 /*
- * Sets ctx->body to the body of an error with this status.  If nginx has chosen
- * another status than ctx->status, sets that one and ctx->text, too.  Returns
- * NGX_OK, or NGX_ERROR when memory is out.
+ * Sets ctx->body to the response body of an error with this status, allocated
+ * from r->pool.  If the status differs from ctx->status, the error comes from
+ * nginx: then also sets ctx->status and ctx->text.  Returns NGX_OK, or
+ * NGX_ERROR when memory is out.
  */
 ngx_int_t ngx_http_kafka_refusal_body(ngx_http_request_t *r,
     ngx_uint_t status, ngx_http_kafka_ctx_t *ctx);

@@ -70,7 +70,7 @@ ngx_http_kafka_request_create(ngx_http_request_t *r)
     ctx = cln->data;
     ngx_memzero(ctx, size);
 
-    /* not the connection's log: the batch can outlive it */
+    /* the batch can outlive the connection and its log */
 
     ctx->batch = ngx_http_kafka_batch_create(ngx_cycle->log);
     if (ctx->batch == NULL) {
@@ -111,7 +111,7 @@ ngx_http_kafka_request_cleanup(void *data)
 }
 
 
-/* a redirect clears the context, but not the cleanup handler */
+/* a redirect clears the context, but keeps the cleanup handler */
 
 ngx_http_kafka_ctx_t *
 ngx_http_kafka_request_ctx(ngx_http_request_t *r)
@@ -133,7 +133,7 @@ ngx_http_kafka_request_ctx(ngx_http_request_t *r)
 
         ctx = cln->data;
 
-        /* a subrequest has the same pool */
+        /* subrequests share the pool */
 
         if (ctx->request == r) {
             return ctx;
@@ -155,7 +155,7 @@ ngx_http_kafka_request_facts(ngx_http_request_t *r)
         return NULL;
     }
 
-    /* the request was not answered: the client has gone, or it still waits */
+    /* not answered: the request still waits, or its client has gone */
 
     if (ctx->batch) {
         ngx_http_kafka_request_keep(ctx);
@@ -165,7 +165,7 @@ ngx_http_kafka_request_facts(ngx_http_request_t *r)
 }
 
 
-/* copies what variables say of a batch, before the batch is released */
+/* copies the values of variables before the batch is released */
 
 static void
 ngx_http_kafka_request_keep(ngx_http_kafka_ctx_t *ctx)
@@ -200,7 +200,7 @@ ngx_http_kafka_request_keep(ngx_http_kafka_ctx_t *ctx)
 }
 
 
-/* copies it once, however often variables are evaluated */
+/* copies the topic only once: variables may be evaluated several times */
 
 static void
 ngx_http_kafka_request_keep_topic(ngx_http_kafka_ctx_t *ctx)
@@ -299,7 +299,10 @@ ngx_http_kafka_request_body_handler(ngx_http_request_t *r, ngx_int_t rc)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_kafka_module);
 
-    /* Kafka's answer, or what nginx discards of a body, may take long */
+    /*
+     * Free the parser now.  The request may live long: it waits for Kafka, or
+     * nginx discards the rest of the body.
+     */
     ctx->protocol->done(ctx);
 
     if (rc == NGX_OK) {
@@ -316,7 +319,7 @@ ngx_http_kafka_request_body_handler(ngx_http_request_t *r, ngx_int_t rc)
 }
 
 
-/* returns NGX_DONE if the request waits for its batch */
+/* returns NGX_DONE if the request waits for its batch, or an HTTP status */
 
 static ngx_int_t
 ngx_http_kafka_request_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
@@ -355,7 +358,7 @@ ngx_http_kafka_request_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 }
 
 
-/* allocates the answer's memory before anything is sent */
+/* allocates the memory for the response before any record is sent */
 
 static ngx_int_t
 ngx_http_kafka_request_room(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
@@ -394,7 +397,7 @@ ngx_http_kafka_request_done(ngx_http_kafka_batch_t *batch)
 
     if (ngx_http_get_module_ctx(r, ngx_http_kafka_module) != ctx) {
 
-        /* the request was redirected while it waited: it has another answer */
+        /* redirected while it waited: another location answers the request */
 
         ngx_http_kafka_request_keep(ctx);
         ctx->batch = NULL;
@@ -412,7 +415,7 @@ ngx_http_kafka_request_done(ngx_http_kafka_batch_t *batch)
 }
 
 
-/* returns the HTTP status for what became of the batch */
+/* returns the HTTP status for the outcome of the batch */
 
 static ngx_int_t
 ngx_http_kafka_request_result(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
@@ -433,7 +436,7 @@ ngx_http_kafka_request_result(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "kafka: batch %p: answered with %ui", batch, status);
 
-    /* without a text nginx answers the status: nothing was sent */
+    /* without results and text, nothing was sent and nginx sends its page */
 
     if (status != NGX_HTTP_OK && (ctx->results || ctx->text.len)) {
         ctx->status = status;
@@ -444,8 +447,8 @@ ngx_http_kafka_request_result(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 
 
 /*
- * Answers the request.  The batch is released before: nginx may spend a long
- * time on reading what the client still sends.
+ * Answers the request.  Releases the batch first, because nginx may read the
+ * rest of the request body for a long time.
  */
 
 static ngx_int_t
@@ -484,7 +487,7 @@ ngx_http_kafka_request_log_handler(ngx_http_request_t *r)
 
     if (producer == NULL) {
 
-        /* an error_page may have led elsewhere */
+        /* an error_page may have redirected the request elsewhere */
 
         ctx = ngx_http_kafka_request_ctx(r);
 

@@ -69,7 +69,7 @@ ngx_http_kafka_route(ngx_http_request_t *r, ngx_pool_t *pool,
 }
 
 
-/* "", "/", "/topic", "/topic/" or "/topic/message" after the prefix */
+/* accepts "", "/", "/topic", "/topic/" or "/topic/message" after the prefix */
 
 static ngx_int_t
 ngx_http_kafka_route_uri(ngx_str_t *uri, ngx_str_t *prefix,
@@ -77,7 +77,7 @@ ngx_http_kafka_route_uri(ngx_str_t *uri, ngx_str_t *prefix,
 {
     u_char  *p, *last, *slash;
 
-    /* a rewrite that stays in the location can make any URI */
+    /* a rewrite that stays in the location can set any URI */
 
     if (uri->len < prefix->len
         || ngx_memcmp(uri->data, prefix->data, prefix->len) != 0)
@@ -120,9 +120,9 @@ ngx_http_kafka_route_uri(ngx_str_t *uri, ngx_str_t *prefix,
 
 
 /*
- * nginx has chosen the location and its access rules by the normalised URI: the
- * raw one must lead to the same topic.  The message is taken from the raw one,
- * where nothing was merged or resolved.
+ * nginx has selected the location and its access rules by the normalised URI,
+ * so the raw URI must have the same topic.  The message is taken from the raw
+ * URI, where nginx has not merged slashes or resolved dots.
  */
 
 static ngx_int_t
@@ -174,7 +174,10 @@ ngx_http_kafka_route_raw_end(u_char *p, u_char *last)
 }
 
 
-/* returns NGX_DECLINED if it is another topic, or an error of the message */
+/*
+ * Returns NGX_OK, NGX_DECLINED if the raw URI has another topic, or an error of
+ * ngx_http_kafka_route_unescape().
+ */
 
 static ngx_int_t
 ngx_http_kafka_route_raw_topic(ngx_pool_t *pool, u_char *p, u_char *last,
@@ -190,7 +193,7 @@ ngx_http_kafka_route_raw_topic(ngx_pool_t *pool, u_char *p, u_char *last,
 
     if (p == last) {
 
-        /* "try_files" has added a message, which the raw URI lacks */
+        /* a message that "try_files" has added is not in the raw URI */
 
         return (route->form == NGX_HTTP_KAFKA_ROUTE_MESSAGE) ? NGX_DECLINED
                                                              : NGX_OK;
@@ -211,7 +214,7 @@ ngx_http_kafka_route_raw_topic(ngx_pool_t *pool, u_char *p, u_char *last,
 }
 
 
-/* copies a part of a URI that a rewrite or a subrequest made: it is decoded */
+/* copies a part of the URI of a rewrite or subrequest, which is decoded */
 
 static ngx_int_t
 ngx_http_kafka_route_copy(ngx_pool_t *pool, ngx_str_t *text)
@@ -226,7 +229,10 @@ ngx_http_kafka_route_copy(ngx_pool_t *pool, ngx_str_t *text)
 }
 
 
-/* moves *pos behind what decodes to the text, or returns NGX_DECLINED */
+/*
+ * Moves *pos behind the bytes that decode to text.  Returns NGX_DECLINED if the
+ * bytes decode to anything else.
+ */
 
 static ngx_int_t
 ngx_http_kafka_route_match(u_char **pos, u_char *last, ngx_str_t *text)
@@ -251,7 +257,7 @@ ngx_http_kafka_route_match(u_char **pos, u_char *last, ngx_str_t *text)
 }
 
 
-/* reads the first argument "key"; "key" without "=" is an empty one */
+/* reads the first argument "key"; "key" without "=" is an empty key */
 
 static ngx_int_t
 ngx_http_kafka_route_key(ngx_http_request_t *r, ngx_pool_t *pool,
@@ -337,7 +343,7 @@ ngx_http_kafka_route_unescape(ngx_pool_t *pool, ngx_str_t *dst, u_char *src,
 }
 
 
-/* returns the decoded length, or NGX_ERROR */
+/* returns the decoded length, or NGX_ERROR for an invalid escape */
 
 static ssize_t
 ngx_http_kafka_route_length(u_char *src, u_char *last)
@@ -354,7 +360,10 @@ ngx_http_kafka_route_length(u_char *src, u_char *last)
 }
 
 
-/* returns the next byte, decoded, or NGX_ERROR if there is none */
+/*
+ * Decodes a byte and moves *pos behind it.  Returns NGX_ERROR at the end of the
+ * text, or for an invalid escape.
+ */
 
 static ngx_int_t
 ngx_http_kafka_route_byte(u_char **pos, u_char *last)

@@ -23,17 +23,17 @@ typedef enum {
 typedef struct {
     ngx_http_kafka_route_e       form;
     ngx_str_t                    topic;     /* part of r->uri */
-    ngx_str_t                    message;   /* in the pool, as the key is */
-    ngx_str_t                    key;       /* data is NULL: none is given */
-    const char                  *error;     /* static, for NGX_HTTP_* codes */
+    ngx_str_t                    message;   /* decoded, in the pool */
+    ngx_str_t                    key;       /* the same; data is NULL: none */
+    const char                  *error;     /* static, with NGX_HTTP_* */
 } ngx_http_kafka_route_t;
 
 
 /*
- * Reads the request's URI, under the location's name, into route.  Message and
- * key are in pool, and take exactly their lengths of it.  Returns NGX_OK,
- * NGX_ERROR when memory is out, or NGX_HTTP_NOT_FOUND or NGX_HTTP_BAD_REQUEST
- * with route->error set.
+ * Parses the part of the request's URI behind the location's name into route.
+ * Message and key are allocated from pool, with exactly their lengths in bytes.
+ * Returns NGX_OK, NGX_ERROR when memory is out, or NGX_HTTP_NOT_FOUND or
+ * NGX_HTTP_BAD_REQUEST with route->error set.  Event loop.
  */
 ngx_int_t ngx_http_kafka_route(ngx_http_request_t *r, ngx_pool_t *pool,
     ngx_str_t *location, ngx_http_kafka_route_t *route);

@@ -77,7 +77,10 @@ ngx_http_kafka_variables_add(ngx_conf_t *cf)
 }
 
 
-/* the path has it in all phases, the messages once they were read */
+/*
+ * A topic in the path is known in all phases, a topic in the messages only
+ * after the body was read.
+ */
 
 static ngx_int_t
 ngx_http_kafka_variables_topic(ngx_http_request_t *r,
@@ -90,7 +93,10 @@ ngx_http_kafka_variables_topic(ngx_http_request_t *r,
 
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
 
-    /* not the context of another produce location: it has another path */
+    /*
+     * In a produce location, ignore the context of an earlier produce location:
+     * its path may have another topic.
+     */
 
     ctx = klcf->producer ? ngx_http_get_module_ctx(r, ngx_http_kafka_module)
                          : ngx_http_kafka_request_ctx(r);
@@ -220,7 +226,7 @@ ngx_http_kafka_variables_text(ngx_http_request_t *r,
 }
 
 
-/* a variable without a text, or with an empty one, is not found */
+/* sets the variable to text, or to "not found" if text is NULL or empty */
 
 static ngx_int_t
 ngx_http_kafka_variables_set(ngx_http_variable_value_t *v, ngx_str_t *text)

@@ -13,7 +13,10 @@
 #include <ngx_http.h>
 
 
-/* adds nginx's variables about a request in a produce location */
+/*
+ * Adds the variables about requests in produce locations.  Returns NGX_OK, or
+ * NGX_ERROR when memory is out.
+ */
 ngx_int_t ngx_http_kafka_variables_add(ngx_conf_t *cf);
 
 
