@@ -7,7 +7,7 @@
 #include <ngx_http_kafka_lex.h>
 
 
-/* a word, each byte of which is ch */
+/* a 64-bit word with ch in each byte */
 #define NGX_HTTP_KAFKA_LEX_EACH(ch)  (UINT64_C(0x0101010101010101) * (ch))
 
 
@@ -120,7 +120,7 @@ ngx_http_kafka_lex(ngx_http_kafka_lex_t *lex, u_char **pos, u_char *last,
 }
 
 
-/* the token that the last buffer split */
+/* sets piece to the first part of a token that the end of a buffer splits */
 
 static void
 ngx_http_kafka_lex_take_tail(ngx_http_kafka_lex_t *lex, ngx_str_t *piece,
@@ -134,7 +134,7 @@ ngx_http_kafka_lex_take_tail(ngx_http_kafka_lex_t *lex, ngx_str_t *piece,
 }
 
 
-/* the comma held from an earlier buffer was not a trailing one */
+/* passes on the comma of an earlier buffer: it is not a trailing comma */
 
 static void
 ngx_http_kafka_lex_pass_comma(ngx_http_kafka_lex_t *lex, ngx_str_t *piece,
@@ -146,7 +146,7 @@ ngx_http_kafka_lex_pass_comma(ngx_http_kafka_lex_t *lex, ngx_str_t *piece,
 }
 
 
-/* the token that the buffer splits is a piece of its own */
+/* makes a token that the end of the buffer splits a piece of its own */
 
 static void
 ngx_http_kafka_lex_cut(ngx_http_kafka_lex_t *lex, u_char *start, u_char **end)
@@ -176,9 +176,9 @@ ngx_http_kafka_lex_end(ngx_http_kafka_lex_t *lex)
 
 
 /*
- * Returns NGX_OK to go on from *pos, NGX_AGAIN to pass the held comma on, or
- * NGX_ERROR.  If it sets *end the piece ends there, before a comma that is left
- * out or held.
+ * Scans text outside strings.  Returns NGX_OK to continue at *pos, NGX_AGAIN to
+ * pass on the held comma first, or NGX_ERROR.  If a comma is removed or held,
+ * sets *end to the comma: the piece ends before it.
  */
 
 static ngx_int_t
@@ -324,8 +324,8 @@ ngx_http_kafka_lex_string(ngx_http_kafka_lex_t *lex, u_char **pos,
 
 
 /*
- * Finds the first byte of a string that is a quote, a backslash or not ASCII.
- * Most bytes of a body are none of these, so it checks eight at a time.
+ * Returns the first byte that is a quote, a backslash or not ASCII, or last.
+ * Most bytes of a body are other bytes, so the function checks eight at a time.
  */
 
 static u_char *
@@ -336,7 +336,10 @@ ngx_http_kafka_lex_plain(u_char *p, u_char *last)
     while (last - p >= (ptrdiff_t) sizeof(uint64_t)) {
         ngx_memcpy(&word, p, sizeof(uint64_t));
 
-        /* a byte of zero, and so perhaps bytes above it, sets its high bit */
+        /*
+         * This sets the high bit of each byte that is zero.  The borrow may
+         * also set the high bit of bytes above a zero byte.
+         */
 
         quote = word ^ NGX_HTTP_KAFKA_LEX_EACH('"');
         slash = word ^ NGX_HTTP_KAFKA_LEX_EACH('\\');
@@ -359,7 +362,7 @@ ngx_http_kafka_lex_plain(u_char *p, u_char *last)
 }
 
 
-/* a byte inside an escape or a multibyte character */
+/* handles a byte inside an escape or a multibyte character */
 
 static ngx_int_t
 ngx_http_kafka_lex_byte(ngx_http_kafka_lex_t *lex, u_char ch)
@@ -448,7 +451,7 @@ ngx_http_kafka_lex_hex(ngx_http_kafka_lex_t *lex, u_char ch)
 
     if (digit == NGX_ERROR) {
 
-        /* yajl says what is wrong with the escape */
+        /* yajl reports the invalid escape */
 
         lex->state = lex_string;
         lex->surrogate = 0;
@@ -507,7 +510,7 @@ ngx_http_kafka_lex_low(ngx_http_kafka_lex_t *lex, u_char ch, u_char expected,
 }
 
 
-/* returns 1 for a byte of a number or a word, or of an error in its place */
+/* returns 1 for a byte of a number or a literal, or for an invalid byte */
 
 static ngx_uint_t
 ngx_http_kafka_lex_bare(u_char ch)

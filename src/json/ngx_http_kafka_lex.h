@@ -13,54 +13,59 @@
 
 
 /*
- * A filter before yajl.  It removes the trailing commas that the contract
- * allows, and refuses what yajl 2.1 lets through: invalid UTF-8, lone
- * surrogates, \f and \v as white space.  It keeps its state between buffers,
- * which may split the text anywhere.  It leaves all other errors to yajl.
+ * A filter before yajl.  The filter removes trailing commas, which the API
+ * allows.  It refuses errors that yajl 2.1 accepts: invalid UTF-8, lone
+ * surrogates, and \f and \v as white space.  It leaves all other errors to
+ * yajl.  The filter keeps its state between buffers, which may split the text
+ * anywhere.
  *
- * It also marks parts of strings, numbers and words that continue in the next
- * buffer: yajl rescans the token with each piece, so many small pieces would
- * cost the square of its length.
+ * The filter also marks the parts of a string, number or literal that continues
+ * in the next buffer.  yajl rescans a token with each of its parts, so the time
+ * for many small parts would grow with the square of the token's length.
+ *
+ * Event loop.
  */
 
 
 typedef struct {
     off_t                        offset;     /* of the next byte to look at */
-    off_t                        comma;      /* where the held comma was */
+    off_t                        comma;      /* offset of the held comma */
     const char                  *error;      /* static, set with NGX_ERROR */
 
-    u_char                      *token;      /* where the open one began */
-    ngx_str_t                    tail;       /* it, up to the buffer's end */
+    u_char                      *token;      /* start of the open token */
+    ngx_str_t                    tail;       /* first part of a token */
 
     ngx_uint_t                   state;
     ngx_uint_t                   code;       /* of a \u escape, so far */
     ngx_uint_t                   digits;
 
-    u_char                       previous;   /* significant byte, not held */
-    u_char                       need;       /* UTF-8 continuation bytes */
-    u_char                       low;        /* bounds of the next of them */
+    u_char                       previous;   /* last significant byte */
+    u_char                       need;       /* UTF-8 bytes to come */
+    u_char                       low;        /* bounds of the next one */
     u_char                       high;
-    unsigned                     held:1;     /* a comma, by another buffer */
+    unsigned                     held:1;     /* a comma of an older buffer */
     unsigned                     open:1;     /* inside a token */
-    unsigned                     continued:1; /* of another buffer */
+    unsigned                     continued:1; /* token of an older buffer */
     unsigned                     partial:1;  /* the piece is part of one */
-    unsigned                     surrogate:1;
+    unsigned                     surrogate:1; /* a low one must follow */
 } ngx_http_kafka_lex_t;
 
 
 /*
- * Takes bytes from *pos, and sets piece to the next text for the parser and
- * offset to its offset in the body.  The piece points into the buffer, or is a
- * comma.  If lex->partial is set it is part of a token, the last part unless
- * lex->open is set.  Returns NGX_OK with a piece, NGX_DONE when the buffer is
- * used up, or NGX_ERROR: lex->error says what is wrong at lex->offset.
+ * Scans the buffer from *pos to last, and moves *pos.  Sets piece to the next
+ * text for the parser, and offset to the offset of the piece in the body.  The
+ * piece points into the buffer, or to a static comma.  If lex->partial is set,
+ * the piece is part of a token, and the last part unless lex->open is set, too.
+ * Returns NGX_OK with a piece, NGX_DONE at the end of the buffer, or NGX_ERROR
+ * with the reason in lex->error and its place in lex->offset.
  */
 ngx_int_t ngx_http_kafka_lex(ngx_http_kafka_lex_t *lex, u_char **pos,
     u_char *last, ngx_str_t *piece, off_t *offset);
 
 /*
- * Ends the text.  Returns NGX_OK, or NGX_ERROR if it ends inside a string: yajl
- * accepts an unclosed string after the document.
+ * Ends the text.  Returns NGX_OK, or NGX_ERROR with lex->error set if the text
+ * ends inside a string.  yajl would accept an unclosed string after the
+ * document.
  */
 ngx_int_t ngx_http_kafka_lex_end(ngx_http_kafka_lex_t *lex);
 

@@ -9,7 +9,7 @@
 
 #define NGX_HTTP_KAFKA_READER_DEPTH  64
 
-/* bytes from which on a string gathered from many buffers is not copied */
+/* bytes; a string of several buffers is not copied if it is this large */
 #define NGX_HTTP_KAFKA_READER_LARGE  65536
 
 
@@ -46,7 +46,7 @@ ngx_http_kafka_reader_open(ngx_http_kafka_reader_t *rd, ngx_pool_t *pool,
     cln->handler = ngx_http_kafka_reader_cleanup;
     cln->data = rd;
 
-    /* ngx_http_kafka_lex() has done so, and more strictly */
+    /* ngx_http_kafka_lex() validates strings, and more strictly */
     (void) yajl_config(rd->yajl->handle, yajl_dont_validate_strings, 1);
 
     return NGX_OK;
@@ -65,7 +65,7 @@ ngx_http_kafka_reader_close(ngx_http_kafka_reader_t *rd)
 }
 
 
-/* not reader_close(): the object that counts the bytes may be freed already */
+/* does not call rd->hold(): the object behind rd->data may be freed already */
 
 static void
 ngx_http_kafka_reader_cleanup(void *data)
@@ -132,7 +132,7 @@ ngx_http_kafka_reader_feed(ngx_http_kafka_reader_t *rd, u_char *data,
 }
 
 
-/* keeps a part of a token; yajl gets the whole token */
+/* keeps a part of a token: yajl gets the whole token at once */
 
 static ngx_int_t
 ngx_http_kafka_reader_hold(ngx_http_kafka_reader_t *rd, ngx_str_t *piece,
@@ -181,7 +181,7 @@ ngx_http_kafka_reader_token(ngx_http_kafka_reader_t *rd)
         && ngx_strlchr(rd->token.data, rd->token.data + rd->token.len, '\\')
            == NULL)
     {
-        /* yajl would copy it: give it an empty string instead */
+        /* yajl would copy the string: give yajl an empty string instead */
 
         rd->large.data = rd->token.data + 1;
         rd->large.len = rd->token.len - 2;
@@ -303,7 +303,7 @@ ngx_http_kafka_reader_status(ngx_http_kafka_reader_t *rd, ngx_int_t rc,
     if (piece) {
         offset += yajl_get_bytes_consumed(rd->yajl->handle);
 
-        /* yajl counts the bytes it understood; here it counts one more */
+        /* for these errors, yajl counts one byte too many */
 
         if ((ngx_strncmp(text, "parse error", 11) == 0
              && ngx_strstr(text, "after key and value") == NULL)
@@ -323,7 +323,7 @@ ngx_http_kafka_reader_status(ngx_http_kafka_reader_t *rd, ngx_int_t rc,
 }
 
 
-/* the first refusal stands */
+/* keeps the first error if there are several */
 
 ngx_int_t
 ngx_http_kafka_reader_refuse(ngx_http_kafka_reader_t *rd, const char *fmt, ...)
@@ -373,7 +373,7 @@ ngx_http_kafka_reader_string(ngx_http_kafka_reader_t *rd,
 }
 
 
-/* the string stays where it was gathered */
+/* the pool gets the memory in which the parts were collected */
 
 ngx_int_t
 ngx_http_kafka_reader_take(ngx_http_kafka_reader_t *rd, ngx_pool_t *pool,

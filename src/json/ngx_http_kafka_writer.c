@@ -47,7 +47,7 @@ ngx_http_kafka_write(ngx_http_kafka_writer_t *out, const char *fmt, ...)
             }
         }
 
-        /* full, or too small even when it was empty */
+        /* the buffer is full, or it is empty and too small */
 
         if (ngx_http_kafka_writer_buffer(out, size) != NGX_OK) {
             out->failed = 1;
@@ -87,7 +87,7 @@ ngx_http_kafka_writer_buffer(ngx_http_kafka_writer_t *out, size_t size)
 
     if (out->buf && out->buf->pos == out->buf->last) {
 
-        /* nothing is in it */
+        /* the buffer is empty: replace its memory */
 
         out->buf->start = ngx_palloc(out->pool, size);
         if (out->buf->start == NULL) {

@@ -12,12 +12,12 @@
 #include <ngx_core.h>
 
 
-/* Text of unknown length, in a chain of buffers.  Event loop. */
+/* Writes text of unknown length into a chain of buffers.  Event loop. */
 
 
 typedef struct {
     ngx_pool_t                  *pool;
-    ngx_chain_t                 *first;      /* of the text; NULL: empty */
+    ngx_chain_t                 *first;      /* of the text; NULL if empty */
     ngx_chain_t                **last;
     ngx_buf_t                   *buf;
     off_t                        size;       /* of the text, bytes */
@@ -26,18 +26,18 @@ typedef struct {
 
 
 /*
- * Begins an empty text, whose buffers are allocated from the pool and freed
- * with it.
+ * Starts an empty text.  Its buffers are allocated from pool and freed with the
+ * pool.
  */
 void ngx_http_kafka_writer_init(ngx_http_kafka_writer_t *out, ngx_pool_t *pool);
 
 /*
- * Adds text, formatted as by ngx_sprintf().  Sets out->failed when memory is
- * out: nothing more is added then.
+ * Appends text, formatted as by ngx_sprintf().  Sets out->failed when memory is
+ * out; further calls then do nothing.
  */
 void ngx_http_kafka_write(ngx_http_kafka_writer_t *out, const char *fmt, ...);
 
-/* adds text as a JSON string: escaped, and in quotes; fails as above */
+/* appends text as a JSON string, escaped and in quotes; fails as above */
 void ngx_http_kafka_write_string(ngx_http_kafka_writer_t *out, ngx_str_t *text);
 
 

@@ -7,11 +7,11 @@
 #include <ngx_http_kafka_yajl.h>
 
 
-/* precedes the bytes that yajl gets; the arena does not use the link */
+/* the header of each allocation; link is not used inside the arena */
 
 typedef struct {
     ngx_queue_t                  link;
-    size_t                       size;     /* with this */
+    size_t                       size;     /* with this header */
 } ngx_http_kafka_yajl_block_t;
 
 
@@ -27,7 +27,10 @@ static ngx_uint_t ngx_http_kafka_yajl_in_arena(ngx_http_kafka_yajl_t *yajl,
     void *p);
 
 
-/* one parser is kept: most requests are parsed in one turn of the event loop */
+/*
+ * A closed parser that is kept for reuse.  One is enough: most requests are
+ * parsed in one turn of the event loop.
+ */
 static ngx_http_kafka_yajl_t  *ngx_http_kafka_yajl_spare;
 
 
@@ -50,7 +53,7 @@ ngx_http_kafka_yajl_open(const yajl_callbacks *callbacks, void *data,
     yajl->log = log;
 
 #if (NGX_DEBUG_PALLOC)
-    /* a block for each allocation, as in nginx's pools: sanitizers see more */
+    /* use malloc() for each allocation, as nginx's pools do, for sanitizers */
     yajl->free = yajl->arena + NGX_HTTP_KAFKA_YAJL_ARENA;
 #else
     yajl->free = ngx_align_ptr(yajl->arena, NGX_ALIGNMENT);
@@ -77,7 +80,7 @@ ngx_http_kafka_yajl_alloc(ngx_http_kafka_yajl_t *yajl,
         return NGX_ERROR;
     }
 
-    /* yajl keeps a copy */
+    /* yajl copies funcs */
 
     funcs.malloc = ngx_http_kafka_yajl_malloc;
     funcs.realloc = ngx_http_kafka_yajl_realloc;
@@ -250,7 +253,10 @@ ngx_http_kafka_yajl_free(void *ctx, void *p)
 }
 
 
-/* the size of a block with size bytes, such that the next one is aligned */
+/*
+ * Returns the size of a block for size bytes, with padding that aligns the next
+ * block.  Does not return if the size is too large: jumps to yajl->nomem.
+ */
 
 static size_t
 ngx_http_kafka_yajl_size(ngx_http_kafka_yajl_t *yajl, size_t size)

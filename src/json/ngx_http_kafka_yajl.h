@@ -15,30 +15,30 @@
 
 
 /*
- * yajl 2 does not check what malloc() returns.  Here its allocations never
- * return NULL: when memory is out the function that has called yajl returns an
- * error instead.  After that only ngx_http_kafka_yajl_close() may be called.
- * Event loop.
+ * yajl 2 does not check malloc() for NULL, so its allocations must not fail.
+ * When memory is out, the allocator jumps back to the function below that has
+ * called yajl, and that function returns an error.  After such an error only
+ * ngx_http_kafka_yajl_close() may be called.  Event loop.
  */
 
 
-/* bytes, enough for yajl unless a string with escapes is longer than 2k */
+/* bytes; enough for yajl unless a string with escapes is longer than 2k */
 #define NGX_HTTP_KAFKA_YAJL_ARENA  3072
 
 
 typedef struct {
     yajl_handle                  handle;
-    jmp_buf                      nomem;    /* in the function that called it */
+    jmp_buf                      nomem;    /* in the caller of yajl */
     ngx_log_t                   *log;
-    ngx_queue_t                  blocks;   /* that did not fit in the arena */
-    u_char                      *free;     /* of the arena, up to its end */
+    ngx_queue_t                  blocks;   /* outside the arena */
+    u_char                      *free;     /* the rest of the arena */
     u_char                       arena[NGX_HTTP_KAFKA_YAJL_ARENA];
 } ngx_http_kafka_yajl_t;
 
 
 /*
- * Returns a parser, which the caller closes, or NULL when memory is out.
- * callbacks must live as long; they are called with data.
+ * Returns a parser, or NULL when memory is out.  The caller must close the
+ * parser.  The callbacks are called with data, and must live until then.
  */
 ngx_http_kafka_yajl_t *ngx_http_kafka_yajl_open(
     const yajl_callbacks *callbacks, void *data, ngx_log_t *log);
@@ -51,12 +51,12 @@ ngx_http_kafka_yajl_t *ngx_http_kafka_yajl_open(
 ngx_int_t ngx_http_kafka_yajl_parse(ngx_http_kafka_yajl_t *yajl,
     const u_char *data, size_t len);
 
-/* ends the text, which must be complete; returns as above */
+/* ends the text; returns as above, and NGX_DECLINED for incomplete text */
 ngx_int_t ngx_http_kafka_yajl_end(ngx_http_kafka_yajl_t *yajl);
 
 /*
- * Returns why the text was declined, as a string that is valid until yajl is
- * closed, or NULL when memory is out.
+ * Returns the error message after NGX_DECLINED, or NULL when memory is out.
+ * The string is valid until the parser is closed.
  */
 u_char *ngx_http_kafka_yajl_error(ngx_http_kafka_yajl_t *yajl);
 
