@@ -7,13 +7,17 @@
 #include <ngx_http_kafka_brokers.h>
 
 
-/* the sums of this client so far: each statistics have them from its start */
+/*
+ * The state of a broker in the statistics of this worker's client.  librdkafka
+ * counts the sums from the start of the client, so only the difference between
+ * two statistics documents is added to the zone.
+ */
 
 struct ngx_http_kafka_metrics_seen_s {
     uint64_t                         last[NGX_HTTP_KAFKA_STATS_SUMS];
     uint64_t                         now[NGX_HTTP_KAFKA_STATS_SUMS];
     ngx_uint_t                       state;
-    unsigned                         known:1;
+    unsigned                         known:1;  /* reported before */
 };
 
 
@@ -62,8 +66,10 @@ ngx_http_kafka_brokers_begin(ngx_http_kafka_metrics_t *metrics)
 }
 
 
-/* two brokers of one name are added up: librdkafka does not yet know they are
-   the same */
+/*
+ * Adds up two brokers with the same name.  They are one broker, but librdkafka
+ * does not know this yet.
+ */
 
 void
 ngx_http_kafka_brokers_add(ngx_http_kafka_metrics_t *metrics,
@@ -120,7 +126,7 @@ ngx_http_kafka_brokers_end(ngx_http_kafka_metrics_t *metrics)
 
         if (seen->state == NGX_HTTP_KAFKA_STATS_NONE) {
 
-            /* it may come back with its old sums */
+            /* keep seen->last: the broker may come back with its old sums */
 
             continue;
         }
@@ -132,8 +138,9 @@ ngx_http_kafka_brokers_end(ngx_http_kafka_metrics_t *metrics)
         for (k = 0; k < NGX_HTTP_KAFKA_STATS_SUMS; k++) {
 
             /*
-             * less than before: librdkafka has recreated it, or there were two
-             * of its name; better to count too few than to count twice
+             * A sum decreases if librdkafka has recreated the broker, or if
+             * there were two brokers with this name.  It is better to count too
+             * little than to count twice.
              */
 
             if (seen->now[k] > seen->last[k]) {
@@ -146,8 +153,10 @@ ngx_http_kafka_brokers_end(ngx_http_kafka_metrics_t *metrics)
 }
 
 
-/* the client did not have the broker, or had it by another name: the sums of
-   that one are taken over */
+/*
+ * The statistics have this broker for the first time.  If the client had a
+ * broker with the same id and another name, takes over the sums of that broker.
+ */
 
 static void
 ngx_http_kafka_brokers_new(ngx_http_kafka_metrics_t *metrics,
@@ -226,7 +235,11 @@ ngx_http_kafka_brokers_slot(ngx_http_kafka_metrics_t *metrics,
 }
 
 
-/* a bootstrap server has no id until librdkafka has asked it */
+/*
+ * Returns the index of the broker, or producer->nbrokers if it is new.  A
+ * bootstrap server has no id until librdkafka has asked for it, so a broker
+ * without an id matches any id.
+ */
 
 static ngx_uint_t
 ngx_http_kafka_brokers_find(ngx_http_kafka_zone_producer_t *producer,
@@ -257,8 +270,8 @@ ngx_http_kafka_brokers_forget(ngx_http_kafka_metrics_t *metrics)
     ngx_http_kafka_metrics_broker_t  *broker;
 
     /*
-     * the sums of the next client begin at 0, and may be larger than these when
-     * they first come
+     * The sums of the next client start at 0, but in its first statistics they
+     * may already be larger than the last sums of this client.
      */
 
     if (metrics->seen) {

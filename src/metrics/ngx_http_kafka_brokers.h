@@ -15,30 +15,30 @@
 
 
 /*
- * Brokers, as librdkafka's statistics have them, in memory that workers share.
- * Event loop.
+ * Stores the brokers of librdkafka's statistics in the shared memory.  Event
+ * loop.
  */
 
 
-/* begins new statistics of a worker's client */
+/* starts a statistics document of this worker's client */
 void ngx_http_kafka_brokers_begin(ngx_http_kafka_metrics_t *metrics);
 
-/* adds a broker of these statistics; drops it if there is no memory for it */
+/* adds a broker of the document; ignores it if the zone has no room for it */
 void ngx_http_kafka_brokers_add(ngx_http_kafka_metrics_t *metrics,
     ngx_http_kafka_stats_broker_t *broker);
 
-/* ends the statistics: puts states and sums of their brokers into the zone */
+/* ends the document: writes the brokers' states and sums into the zone */
 void ngx_http_kafka_brokers_end(ngx_http_kafka_metrics_t *metrics);
 
-/* the client has ended: this worker no longer knows the brokers' states */
+/* clears the brokers' states of this worker when its client has ended */
 void ngx_http_kafka_brokers_forget(ngx_http_kafka_metrics_t *metrics);
 
-/* stores ngx_current_msec, as the time when a worker saw a broker up */
+/* stores ngx_current_msec as the last time at which a broker was up */
 void ngx_http_kafka_brokers_set_up(ngx_http_kafka_metrics_t *metrics);
 
 /*
- * Returns ngx_current_msec of the worker that last saw a broker up; 0: no
- * worker ever did.
+ * Returns the last time at which any worker has seen a broker up, as
+ * ngx_current_msec of that worker, or 0 if there is none.
  */
 uint64_t ngx_http_kafka_brokers_get_up(ngx_http_kafka_metrics_t *metrics);
 

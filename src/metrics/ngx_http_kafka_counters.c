@@ -56,7 +56,7 @@ ngx_http_kafka_counters_count(ngx_http_kafka_metrics_code_t *codes,
         }
     }
 
-    /* another process that reads this count has the code, too */
+    /* another process that reads this count then also reads the code */
 
     __atomic_store_n(&codes[i].n, codes[i].n + n, __ATOMIC_RELEASE);
 }
@@ -95,7 +95,7 @@ ngx_http_kafka_counters_add_codes(ngx_http_kafka_metrics_code_t *to,
 
     for (i = 0; i < NGX_HTTP_KAFKA_METRICS_CODES - 1; i++) {
 
-        /* with the code that was written before it, see counters_count() */
+        /* pairs with the release in counters_count(): the code is valid, too */
 
         n = __atomic_load_n(&from[i].n, __ATOMIC_ACQUIRE);
 

@@ -12,7 +12,9 @@
 #include <ngx_core.h>
 
 
-/* The numbers that only grow, of a worker and a producer.  Event loop. */
+/*
+ * Counters of one worker for one producer.  They never decrease.  Event loop.
+ */
 
 
 #define NGX_HTTP_KAFKA_METRICS_BUCKETS   14
@@ -20,7 +22,10 @@
 #define NGX_HTTP_KAFKA_METRICS_TOPICS    100
 
 
-/* counts an HTTP status or an error; the last of a list counts all others */
+/*
+ * Counts an HTTP status or an error.  The last entry of an array counts all
+ * codes without an entry.
+ */
 
 typedef struct {
     int64_t                         code;
@@ -34,20 +39,18 @@ typedef struct {
 } ngx_http_kafka_metrics_topic_t;
 
 
-/* all that only grows */
-
 typedef struct {
     uint64_t                        bytes;     /* acknowledged */
-    uint64_t                        rebuilt;   /* clients */
+    uint64_t                        rebuilt;   /* replaced clients */
     uint64_t                        latency_sum;  /* microseconds */
 
-    /* acknowledged messages, by latency; the last one is above all bounds */
+    /* acknowledged messages by latency; the last bucket is unbounded */
     uint64_t                latency[NGX_HTTP_KAFKA_METRICS_BUCKETS + 1];
 
     ngx_http_kafka_metrics_code_t   statuses[NGX_HTTP_KAFKA_METRICS_CODES];
     ngx_http_kafka_metrics_code_t   errors[NGX_HTTP_KAFKA_METRICS_CODES];
 
-    /* the first one counts all others */
+    /* the first entry counts all topics without a slot */
     ngx_http_kafka_metrics_topic_t  topics[NGX_HTTP_KAFKA_METRICS_TOPICS + 1];
 } ngx_http_kafka_metrics_counters_t;
 
@@ -64,11 +67,11 @@ extern const char
 /* returns the bucket of a latency in microseconds */
 ngx_uint_t ngx_http_kafka_counters_bucket(uint64_t latency);
 
-/* adds n to the count of a code; another process may read it meanwhile */
+/* adds n to the count of a code; other processes may read it concurrently */
 void ngx_http_kafka_counters_count(ngx_http_kafka_metrics_code_t *codes,
     int64_t code, uint64_t n);
 
-/* adds the counters of a worker, which may count meanwhile, to others */
+/* adds "from" to "to"; the worker that owns "from" may count concurrently */
 void ngx_http_kafka_counters_add(ngx_http_kafka_metrics_counters_t *to,
     ngx_http_kafka_metrics_counters_t *from);
 

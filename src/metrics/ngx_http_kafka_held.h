@@ -12,18 +12,19 @@
 #include <ngx_core.h>
 
 
-/* The bytes that all batches of this process hold.  Event loop. */
+/* The memory that all batches of this process use, in bytes.  Event loop. */
 
 
-/* adds size bytes to the sum, or removes them if it is negative */
+/* adds size, in bytes, to the sum; size may be negative */
 void ngx_http_kafka_held_add(ssize_t size);
 
 /* returns the sum, in bytes */
 size_t ngx_http_kafka_held(void);
 
 /*
- * Moves the sum to *held, which must live until the next move: in memory that
- * other processes read.  With NULL it moves back into the process's own.
+ * Moves the sum to *held in shared memory, where other processes can read it.
+ * *held must be valid until the next move.  With NULL, moves the sum back to
+ * the process's own memory.
  */
 void ngx_http_kafka_held_move(size_t *held);
 

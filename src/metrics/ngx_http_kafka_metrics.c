@@ -17,7 +17,7 @@ ngx_http_kafka_metrics_open(ngx_http_kafka_metrics_t *metrics,
 
     metrics->cell = ngx_http_kafka_zone_open(metrics->zone, name);
 
-    /* there is no latency yet that the next one could equal */
+    /* a latency of 0 belongs to bucket 0 */
 
     metrics->latency = 0;
     metrics->bucket = 0;
@@ -89,7 +89,10 @@ ngx_http_kafka_metrics_dropped(ngx_http_kafka_metrics_t *metrics, int64_t err,
 }
 
 
-/* returns 1 if the topic is counted with the others, or its own slot, from 2 */
+/*
+ * Returns the topic's slot, which is at least 2, or 1 if the topic is counted
+ * together with others.
+ */
 
 ngx_uint_t
 ngx_http_kafka_metrics_slot(ngx_http_kafka_metrics_t *metrics,

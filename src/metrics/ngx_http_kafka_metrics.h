@@ -13,7 +13,7 @@
 #include <ngx_http_kafka_zone.h>
 
 
-/* What a worker counts for a producer.  Event loop. */
+/* Counts the events of one producer in this worker.  Event loop. */
 
 
 typedef struct ngx_http_kafka_metrics_seen_s  ngx_http_kafka_metrics_seen_t;
@@ -22,22 +22,22 @@ typedef struct ngx_http_kafka_metrics_seen_s  ngx_http_kafka_metrics_seen_t;
 typedef struct {
     ngx_shm_zone_t                 *zone;      /* set by the configuration */
     ngx_http_kafka_metrics_cell_t  *cell;      /* NULL until it is opened */
-    ngx_http_kafka_metrics_seen_t  *seen;      /* librdkafka's last sums */
-    uint64_t                        clock;     /* microseconds, at a tick */
-    uint64_t                        last_ack;  /* at the last message acked */
-    uint64_t                        latency;   /* its latency */
-    ngx_uint_t                      bucket;    /* its bucket */
+    ngx_http_kafka_metrics_seen_t  *seen;      /* of brokers, own memory */
+    uint64_t                        clock;     /* last tick, microseconds */
+    uint64_t                        last_ack;  /* last ack, microseconds */
+    uint64_t                        latency;   /* its latency, microseconds */
+    ngx_uint_t                      bucket;    /* of that latency */
 } ngx_http_kafka_metrics_t;
 
 
-/* takes the worker's cell for the producer of this name, if not yet taken */
+/* gets this worker's cell for the producer with this name, unless it is set */
 void ngx_http_kafka_metrics_open(ngx_http_kafka_metrics_t *metrics,
     ngx_str_t *name);
 
-/* gives the cell back as the process exits */
+/* releases the cell when the process exits */
 void ngx_http_kafka_metrics_close(ngx_http_kafka_metrics_t *metrics);
 
-/* there are n more clients, or fewer */
+/* adds n, which may be negative, to the number of clients */
 void ngx_http_kafka_metrics_clients(ngx_http_kafka_metrics_t *metrics,
     ngx_int_t n);
 
@@ -49,22 +49,26 @@ void ngx_http_kafka_metrics_request(ngx_http_kafka_metrics_t *metrics,
     ngx_uint_t status);
 
 /*
- * Counts a message that has failed with err.  *slot is where the topic of this
- * name is counted, and is set if it is 0; the caller keeps it for the topic.
+ * Counts a message that has failed with err.  *slot is the slot of the topic
+ * with this name.  If *slot is 0, sets it; the caller must keep it for the
+ * topic.
  */
 void ngx_http_kafka_metrics_failed(ngx_http_kafka_metrics_t *metrics,
     int64_t err, ngx_uint_t *slot, ngx_str_t *topic);
 
-/* as above, for a message that librdkafka never had */
+/* as above, for a message that waits in nginx, not in librdkafka */
 void ngx_http_kafka_metrics_dropped(ngx_http_kafka_metrics_t *metrics,
     int64_t err, ngx_uint_t *slot, ngx_str_t *topic);
 
-/* returns where a topic is counted; for the inline function below */
+/* returns the slot of a topic, for the inline function below */
 ngx_uint_t ngx_http_kafka_metrics_slot(ngx_http_kafka_metrics_t *metrics,
     ngx_str_t *topic);
 
 
-/* reads the clock, for what is handed over or reported until the next tick */
+/*
+ * Reads the clock.  Messages that are handed over or reported until the next
+ * tick get this time.
+ */
 
 static ngx_inline void
 ngx_http_kafka_metrics_tick(ngx_http_kafka_metrics_t *metrics)
@@ -77,7 +81,7 @@ ngx_http_kafka_metrics_tick(ngx_http_kafka_metrics_t *metrics)
 }
 
 
-/* counts a request with n messages that waits */
+/* counts a request that waits for Kafka, and its n unsent messages */
 
 static ngx_inline void
 ngx_http_kafka_metrics_begin(ngx_http_kafka_metrics_t *metrics, ngx_uint_t n)
@@ -87,7 +91,7 @@ ngx_http_kafka_metrics_begin(ngx_http_kafka_metrics_t *metrics, ngx_uint_t n)
 }
 
 
-/* the request ends; n of its messages were neither sent nor dropped */
+/* counts the end of a request, n messages of which are still unsent */
 
 static ngx_inline void
 ngx_http_kafka_metrics_end(ngx_http_kafka_metrics_t *metrics, ngx_uint_t n)
@@ -97,7 +101,7 @@ ngx_http_kafka_metrics_end(ngx_http_kafka_metrics_t *metrics, ngx_uint_t n)
 }
 
 
-/* a message is with librdkafka */
+/* counts a message that was handed to librdkafka */
 
 static ngx_inline void
 ngx_http_kafka_metrics_sent(ngx_http_kafka_metrics_t *metrics)
@@ -107,7 +111,7 @@ ngx_http_kafka_metrics_sent(ngx_http_kafka_metrics_t *metrics)
 }
 
 
-/* it was there, is not in Kafka, and is to be sent again */
+/* counts a reported message as unsent, because it will be sent again */
 
 static ngx_inline void
 ngx_http_kafka_metrics_returned(ngx_http_kafka_metrics_t *metrics)
@@ -116,7 +120,7 @@ ngx_http_kafka_metrics_returned(ngx_http_kafka_metrics_t *metrics)
 }
 
 
-/* librdkafka has reported a message */
+/* counts a delivery report */
 
 static ngx_inline void
 ngx_http_kafka_metrics_reported(ngx_http_kafka_metrics_t *metrics)
@@ -126,8 +130,9 @@ ngx_http_kafka_metrics_reported(ngx_http_kafka_metrics_t *metrics)
 
 
 /*
- * Counts an acknowledged message, of so many bytes, that was handed over at the
- * time clock (of metrics->clock); slot as above.
+ * Counts an acknowledged message with so many bytes of key and value.  clock is
+ * the value of metrics->clock when the message was handed over.  slot and topic
+ * are as above.
  */
 
 static ngx_inline void
@@ -140,7 +145,7 @@ ngx_http_kafka_metrics_acked(ngx_http_kafka_metrics_t *metrics, uint64_t clock,
     counters = &metrics->cell->counters;
     latency = metrics->clock - clock;
 
-    /* the messages of a request in one report have the same latency */
+    /* the messages of a Produce request usually have the same latency */
 
     if (latency != metrics->latency) {
         metrics->latency = latency;

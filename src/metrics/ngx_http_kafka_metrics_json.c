@@ -184,7 +184,7 @@ ngx_http_kafka_metrics_json_topics(ngx_http_kafka_writer_t *out,
             continue;
         }
 
-        /* no topic can be called so */
+        /* not a valid name of a topic, so there is no conflict */
 
         ngx_str_set(&name, "(other)");
 

@@ -14,7 +14,10 @@
 #include <ngx_http_kafka_writer.h>
 
 
-/* what the workers have counted, as a JSON object */
+/*
+ * Writes the snapshot as a JSON object.  max_memory is kafka_max_memory, in
+ * bytes.  Sets out->failed when memory is out.  Event loop.
+ */
 void ngx_http_kafka_metrics_json(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_snapshot_t *snapshot, size_t max_memory);
 

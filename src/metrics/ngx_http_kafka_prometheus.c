@@ -14,14 +14,14 @@
 #define NGX_HTTP_KAFKA_PROMETHEUS_UP       4
 
 
-/* a metric that is one number of a structure */
+/* a metric, whose value is at an offset in a structure */
 
 typedef struct {
     const char                  *name;
     const char                  *type;
     const char                  *help;
     size_t                       offset;
-    ngx_uint_t                   kind;       /* 0: a number as it is */
+    ngx_uint_t                   kind;       /* 0: a plain number */
 } ngx_http_kafka_prometheus_t;
 
 
@@ -352,7 +352,7 @@ ngx_http_kafka_prometheus_latency(ngx_http_kafka_writer_t *out,
 }
 
 
-/* the count is the sum of the buckets as read, so it always fits them */
+/* the count is the sum of the buckets, so that both are consistent */
 
 static void
 ngx_http_kafka_prometheus_histogram(ngx_http_kafka_writer_t *out,
@@ -407,7 +407,7 @@ ngx_http_kafka_prometheus_topics(ngx_http_kafka_writer_t *out,
             n = *(uint64_t *) ((u_char *) &sum[i].counters.topics[k]
                                + metric->offset);
 
-            /* no topic can be called so */
+            /* not a valid name of a topic, so there is no conflict */
 
             ngx_str_set(&name, "(other)");
 
@@ -469,7 +469,7 @@ ngx_http_kafka_prometheus_broker(ngx_http_kafka_writer_t *out,
         return;
     }
 
-    /* it left the cluster, or no statistics have come yet */
+    /* the broker has left the cluster, or there are no statistics yet */
 
     if (metric->kind == NGX_HTTP_KAFKA_PROMETHEUS_UP && broker->known == 0) {
         return;
@@ -491,7 +491,7 @@ ngx_http_kafka_prometheus_broker(ngx_http_kafka_writer_t *out,
 }
 
 
-/* copies the snapshot, with its names escaped as labels' values */
+/* copies the snapshot and escapes its names for label values */
 
 static ngx_int_t
 ngx_http_kafka_prometheus_escape(ngx_pool_t *pool,

@@ -14,7 +14,11 @@
 #include <ngx_http_kafka_writer.h>
 
 
-/* what the workers have counted, as Prometheus's text, version 0.0.4 */
+/*
+ * Writes the snapshot in Prometheus's text format, version 0.0.4.  max_memory
+ * is kafka_max_memory, in bytes.  Sets out->failed when memory is out.  Event
+ * loop.
+ */
 void ngx_http_kafka_prometheus(ngx_http_kafka_writer_t *out,
     ngx_http_kafka_snapshot_t *snapshot, size_t max_memory);
 

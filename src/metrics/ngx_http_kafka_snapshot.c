@@ -57,7 +57,7 @@ ngx_http_kafka_snapshot(ngx_shm_zone_t *zone, ngx_pool_t *pool,
 
     ngx_shmtx_unlock(&shpool->mutex);
 
-    /* computed from the buckets, as read: so the sum fits them */
+    /* the sum of the buckets as read, so that both are consistent */
 
     sum = snapshot->producers.elts;
 
@@ -94,7 +94,7 @@ ngx_http_kafka_snapshot_producers(ngx_http_kafka_metrics_zone_t *root,
 
         ngx_memzero(sum, sizeof(ngx_http_kafka_metrics_sum_t));
 
-        /* names are never freed */
+        /* the zone never frees names */
 
         sum->name = producer->name;
         sum->topics = producer->topics;

@@ -13,18 +13,18 @@
 #include <ngx_http_kafka_zone.h>
 
 
-/* The sums over all workers, to be shown.  Event loop. */
+/* Sums over all workers, for the status page.  Event loop. */
 
 
 typedef struct {
     ngx_str_t                         name;
     int64_t                           id;      /* negative: not known yet */
-    uint64_t                          known;   /* workers that have it */
+    uint64_t                          known;   /* workers that list it */
     uint64_t                          up;      /* of these, connected */
     uint64_t                          sum[NGX_HTTP_KAFKA_STATS_SUMS];
-    uint64_t                          average; /* of workers' averages */
-    uint64_t                          p99;     /* the worst of them */
-    ngx_uint_t                        measured; /* in how many workers */
+    uint64_t                          average; /* microseconds, mean */
+    uint64_t                          p99;     /* microseconds, highest */
+    ngx_uint_t                        measured; /* workers with averages */
     ngx_uint_t                        states[NGX_HTTP_KAFKA_STATS_STATES];
 } ngx_http_kafka_metrics_broker_sum_t;
 
@@ -38,7 +38,7 @@ typedef struct {
     uint64_t                          clients;
     uint64_t                          acked;   /* messages */
     ngx_http_kafka_metrics_counters_t counters;
-    ngx_str_t                        *topics;  /* the first one's is empty */
+    ngx_str_t                        *topics;  /* names, without "other" */
     ngx_uint_t                        ntopics;
     ngx_array_t                       brokers;
 } ngx_http_kafka_metrics_sum_t;
@@ -46,7 +46,7 @@ typedef struct {
 
 typedef struct {
     ngx_pid_t                         pid;
-    size_t                            held;    /* bytes, by its requests */
+    size_t                            held;    /* bytes of its requests */
     uint64_t                          waiting;
     uint64_t                          unsent;
     uint64_t                          pending;
@@ -60,9 +60,9 @@ typedef struct {
 
 
 /*
- * Adds up what is in the zone, into arrays in the pool; they are empty if zone
- * is NULL.  Names point into the zone, and stay valid.  Returns NGX_OK, or
- * NGX_ERROR when memory is out.
+ * Sums up the cells of the zone, which the function locks.  The arrays are
+ * allocated from pool, and are empty if zone is NULL.  Names point into the
+ * zone and stay valid.  Returns NGX_OK, or NGX_ERROR when memory is out.
  */
 ngx_int_t ngx_http_kafka_snapshot(ngx_shm_zone_t *zone, ngx_pool_t *pool,
     ngx_http_kafka_snapshot_t *snapshot);

@@ -8,7 +8,11 @@
 #include <ngx_http_kafka_yajl.h>
 
 
-/* {"brokers": {"host:port/1": {"state": "UP", "rtt": {"avg": 1}}}} */
+/*
+ * The nesting levels of
+ *
+ *     {"brokers": {"host:port/1": {"state": "UP", "rtt": {"avg": 1}}}}
+ */
 
 #define NGX_HTTP_KAFKA_STATS_TOP      1
 #define NGX_HTTP_KAFKA_STATS_BROKERS  2
@@ -29,7 +33,7 @@ typedef enum {
 typedef struct {
     ngx_str_t                        name;
     ngx_http_kafka_stats_kind_e      kind;
-    size_t                           offset;  /* of a number */
+    size_t                           offset;  /* of the value */
 } ngx_http_kafka_stats_field_t;
 
 
@@ -37,11 +41,11 @@ typedef struct {
     ngx_http_kafka_stats_broker_t    broker;
     ngx_http_kafka_stats_broker_pt   handler;
     void                            *data;
-    ngx_http_kafka_stats_field_t    *field;   /* whose value comes */
+    ngx_http_kafka_stats_field_t    *field;   /* of the next value */
     ngx_uint_t                       depth;
-    unsigned                         brokers:1;  /* inside of them */
-    unsigned                         rtt:1;      /* inside, or next */
-    unsigned                         done:1;
+    unsigned                         brokers:1;  /* inside "brokers" */
+    unsigned                         rtt:1;      /* in or before "rtt" */
+    unsigned                         done:1;     /* after "brokers" */
 } ngx_http_kafka_stats_ctx_t;
 
 
@@ -147,7 +151,7 @@ ngx_http_kafka_stats_parse(const char *text, size_t len,
         return NGX_ERROR;
     }
 
-    /* it ends after the brokers: topics and partitions can be very many */
+    /* parsing ends after the brokers: there may be thousands of partitions */
 
     (void) ngx_http_kafka_yajl_parse(yajl, (const u_char *) text, len);
 
@@ -254,7 +258,7 @@ ngx_http_kafka_stats_number(void *data, const char *text, size_t len)
 
     if (n == NGX_ERROR) {
 
-        /* -1 is the id of a broker that is not known yet */
+        /* the id is -1 until librdkafka knows the broker's id */
 
         return 1;
     }
@@ -289,7 +293,7 @@ ngx_http_kafka_stats_string(void *data, const u_char *text, size_t len)
 
     case NGX_HTTP_KAFKA_STATS_SOURCE:
 
-        /* else "internal" or "logical": one of no address */
+        /* "internal" and "logical" brokers have no address */
 
         ctx->broker.broker = (len == sizeof("configured") - 1
                               && ngx_memcmp(text, "configured", len) == 0)

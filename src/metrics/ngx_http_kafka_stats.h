@@ -12,10 +12,10 @@
 #include <ngx_core.h>
 
 
-/* Reads the brokers in librdkafka's statistics.  Event loop. */
+/* Parses the brokers in librdkafka's statistics.  Event loop. */
 
 
-/* numbers that only grow as long as a client lives */
+/* counters that start at 0 in a new client */
 
 typedef enum {
     NGX_HTTP_KAFKA_STATS_SENT = 0,       /* bytes */
@@ -28,15 +28,15 @@ typedef enum {
 } ngx_http_kafka_stats_sum_e;
 
 
-/* indices of ngx_http_kafka_stats_states, which has the names */
+/* indices of the names in ngx_http_kafka_stats_states */
 
 typedef enum {
     NGX_HTTP_KAFKA_STATS_NONE = 0,
     NGX_HTTP_KAFKA_STATS_OTHER,
-    NGX_HTTP_KAFKA_STATS_HANGS,          /* up, and answers nothing */
+    NGX_HTTP_KAFKA_STATS_HANGS,          /* up, but does not answer */
     NGX_HTTP_KAFKA_STATS_UP,
     NGX_HTTP_KAFKA_STATS_UPDATE,         /* up, its name is changing */
-    NGX_HTTP_KAFKA_STATS_REAUTH,         /* up, logs in again */
+    NGX_HTTP_KAFKA_STATS_REAUTH,         /* up, authenticates again */
     NGX_HTTP_KAFKA_STATS_STATES = 16
 } ngx_http_kafka_stats_state_e;
 
@@ -48,11 +48,11 @@ typedef struct {
     ngx_uint_t                   state;
     uint64_t                     average;    /* round trip, microseconds */
     uint64_t                     p99;
-    uint64_t                     measured;   /* how many round trips */
-    uint64_t                     received;   /* answers, so far */
-    uint64_t                     unanswered; /* requests that it has */
+    uint64_t                     measured;   /* number of round trips */
+    uint64_t                     received;   /* responses, so far */
+    uint64_t                     unanswered; /* requests in flight */
     uint64_t                     sum[NGX_HTTP_KAFKA_STATS_SUMS];
-    unsigned                     broker:1;   /* not librdkafka's own */
+    unsigned                     broker:1;   /* it has an address */
 } ngx_http_kafka_stats_broker_t;
 
 
@@ -66,8 +66,9 @@ extern const char
 
 /*
  * Parses statistics, len bytes of JSON.  Calls the handler with data for each
- * broker, which the handler may change and is valid until it returns.  Returns
- * NGX_OK, or NGX_ERROR if the text is not statistics, or memory is out.
+ * broker.  The broker is valid until the handler returns, and the handler may
+ * change it.  Returns NGX_OK, or NGX_ERROR if the text is not statistics or
+ * memory is out.
  */
 ngx_int_t ngx_http_kafka_stats_parse(const char *text, size_t len,
     ngx_http_kafka_stats_broker_pt handler, void *data);

@@ -8,8 +8,11 @@
 #include <ngx_http_kafka_held.h>
 
 
-/* of the zone.  The number is raised when the meaning of its contents changes;
-   the sum of the sizes, which follows it, differs after most other changes. */
+/*
+ * The prefix of the zone's name.  The number must be increased when the meaning
+ * of the contents changes.  The sum of the structures' sizes follows the
+ * prefix, and differs after most other changes.
+ */
 #define NGX_HTTP_KAFKA_ZONE_NAME         "kafka_status_1_"
 
 
@@ -29,21 +32,21 @@ static void ngx_http_kafka_zone_retire_cell(ngx_slab_pool_t *shpool,
     ngx_http_kafka_metrics_cell_t *cell);
 
 
-/* this process's worker, and the zone that it is in */
+/* the entry of this process, its zone, and the pid that created it */
 
 static ngx_http_kafka_metrics_worker_t  *ngx_http_kafka_zone_own;
 static ngx_shm_zone_t                   *ngx_http_kafka_zone_own_zone;
 static ngx_pid_t                         ngx_http_kafka_zone_own_pid;
 
-/* used when the zone is full; nobody reads it */
+/* the cell that is used when the zone is full; no process reads it */
 
 static ngx_http_kafka_metrics_cell_t     ngx_http_kafka_zone_discard;
 
 
 /*
- * nginx keeps a zone over a reload if its name, size and tag are the same.  A
- * reload may load the module from another file: if that has another layout, the
- * zone has another name.
+ * nginx keeps a zone during a reload if its name, size and tag stay the same.
+ * A reload may load the module from another file.  If the layout differs there,
+ * the name of the zone differs, too, and nginx creates a new zone.
  */
 
 ngx_shm_zone_t *
@@ -259,9 +262,9 @@ ngx_http_kafka_zone_producer(ngx_shm_zone_t *zone, ngx_str_t *name)
 
 
 /*
- * As ngx_queue_insert_tail(), but a reader that goes forward reaches the end at
- * any moment: a worker can be killed between two stores, and others use the
- * list after that.
+ * Like ngx_queue_insert_tail(), but after each store the list can be walked
+ * forward to its end.  A worker can be killed between two stores, and other
+ * processes use the list afterwards.
  */
 
 static void
@@ -325,8 +328,9 @@ ngx_http_kafka_zone_close(ngx_shm_zone_t *zone,
 
 
 /*
- * A new process may have the pid of a worker that was killed.  It is in another
- * process group, or it is the caller, which has no worker yet (starting).
+ * A new process may have the pid of a worker that was killed.  The new process
+ * is in another process group, or it is the caller, which has no entry in the
+ * zone yet (starting is 1).
  */
 
 void
@@ -367,7 +371,7 @@ ngx_http_kafka_zone_alive(ngx_http_kafka_metrics_worker_t *worker)
 
     group = getpgid(worker->pid);
 
-    /* another error means that it lives, and may write to its cells */
+    /* after other errors the worker may live, and may write to its cells */
 
     return group == worker->group || (group == -1 && ngx_errno != ESRCH);
 }

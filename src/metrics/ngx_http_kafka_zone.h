@@ -15,16 +15,17 @@
 
 
 /*
- * What all workers count, in memory that they share.  Each worker has a cell
- * for each producer, and no other process writes to it: counting is a plain
- * increment, and a reader adds the cells up.  When a worker ends, its counters
- * are added to those of the producer, and its gauges are dropped.  Event loop.
+ * The counters of all workers, in shared memory.  Each worker has a cell for
+ * each producer, and no other process writes to the cell.  So counting is a
+ * plain increment, and a reader sums up the cells.  When a worker ends, its
+ * counters are added to those of the producer, and its gauges are dropped.
+ * Event loop.
  */
 
 
 #define NGX_HTTP_KAFKA_METRICS_BROKERS   48
 
-/* the default size of a zone, bytes */
+/* the default size of the zone, bytes */
 #define NGX_HTTP_KAFKA_ZONE_SIZE         (2 * 1024 * 1024)
 
 
@@ -35,7 +36,7 @@ typedef struct ngx_http_kafka_zone_producer_s  ngx_http_kafka_zone_producer_t;
 
 typedef struct {
     uint64_t                        sum[NGX_HTTP_KAFKA_STATS_SUMS];
-    uint64_t                        state;     /* 0: there is none */
+    uint64_t                        state;     /* 0: not in statistics */
     uint64_t                        average;   /* round trip, microseconds */
     uint64_t                        p99;
 } ngx_http_kafka_metrics_broker_t;
@@ -44,16 +45,16 @@ typedef struct {
 /* what one worker counts for one producer, in shared memory */
 
 typedef struct {
-    ngx_queue_t                       link;    /* of the worker's */
+    ngx_queue_t                       link;    /* in worker->cells */
     ngx_http_kafka_zone_producer_t   *producer;
 
     uint64_t                          waiting; /* requests */
-    uint64_t                          unsent;  /* their messages, in nginx */
-    uint64_t                          pending; /* those with librdkafka */
+    uint64_t                          unsent;  /* messages in nginx */
+    uint64_t                          pending; /* messages in librdkafka */
     uint64_t                          clients; /* of librdkafka */
     ngx_http_kafka_metrics_counters_t counters;
 
-    ngx_http_kafka_metrics_broker_t  *brokers; /* NULL: no statistics came */
+    ngx_http_kafka_metrics_broker_t  *brokers; /* NULL: no statistics */
 } ngx_http_kafka_metrics_cell_t;
 
 
@@ -66,13 +67,16 @@ typedef struct {
 } ngx_http_kafka_zone_broker_t;
 
 
-/* a producer, by its name: what all workers have in common, and what workers
-   that ended have counted; neither it nor the names in it are ever freed */
+/*
+ * A producer, which is identified by its name: the data that all workers share,
+ * and the counters of workers that have ended.  The structure and the names in
+ * it are never freed.
+ */
 
 struct ngx_http_kafka_zone_producer_s {
-    ngx_queue_t                        link;   /* of the zone's */
+    ngx_queue_t                        link;   /* in the zone's list */
     ngx_str_t                          name;
-    uint64_t                           up;     /* see brokers_get_up() */
+    uint64_t                           up;     /* for brokers_get_up() */
     ngx_uint_t                         ntopics;
     ngx_str_t                          topics[NGX_HTTP_KAFKA_METRICS_TOPICS];
     ngx_uint_t                         nbrokers;
@@ -83,11 +87,11 @@ struct ngx_http_kafka_zone_producer_s {
 
 
 typedef struct {
-    ngx_queue_t                      link;     /* of the zone's */
+    ngx_queue_t                      link;     /* in the zone's list */
     ngx_queue_t                      cells;
     ngx_pid_t                        pid;
-    ngx_pid_t                        group;    /* of processes */
-    size_t                           held;
+    ngx_pid_t                        group;    /* process group */
+    size_t                           held;     /* bytes of batches */
 } ngx_http_kafka_metrics_worker_t;
 
 
@@ -97,28 +101,31 @@ typedef struct {
 } ngx_http_kafka_metrics_zone_t;
 
 
-/* creates a configuration's zone, of size bytes; NULL when memory is out */
+/*
+ * Creates the zone of a configuration, with size bytes.  nginx keeps the zone
+ * during a reload only if the tag stays the same.  Returns NULL on an error.
+ */
 ngx_shm_zone_t *ngx_http_kafka_zone_create(ngx_conf_t *cf, size_t size,
     void *tag);
 
 /*
- * Returns this worker's cell for the producer of this name.  If the zone is
- * full, that is logged, and the cell is one that is never read.
+ * Returns this worker's cell for the producer with this name.  If the zone is
+ * full, logs this and returns a cell that is never read.
  */
 ngx_http_kafka_metrics_cell_t *ngx_http_kafka_zone_open(ngx_shm_zone_t *zone,
     ngx_str_t *name);
 
 /*
- * Gives the cell back as the process exits: its counters stay, its gauges are
- * dropped.  Returns a cell that is never read.
+ * Releases the cell when the process exits: its counters are kept, its gauges
+ * are dropped.  Returns a cell that is never read, for later calls.
  */
 ngx_http_kafka_metrics_cell_t *ngx_http_kafka_zone_close(ngx_shm_zone_t *zone,
     ngx_http_kafka_metrics_cell_t *cell);
 
 /*
- * Removes workers that were killed.  starting is 1 if this process has no
- * worker in the zone yet: one with its pid was killed, too.  The zone must be
- * locked.
+ * Removes the entries of workers that were killed.  starting is 1 if this
+ * process has no entry in the zone yet: then an entry with its pid belongs to a
+ * killed worker, too.  The zone must be locked.
  */
 void ngx_http_kafka_zone_reap(ngx_shm_zone_t *zone, ngx_uint_t starting);
 
