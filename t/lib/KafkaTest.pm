@@ -1,32 +1,34 @@
 package KafkaTest;
 
-# Test::Nginx::Socket with a Kafka at its side.  A test file that uses it has
-# a mock cluster of its own (t/mock/mock.c, found by $KAFKA_MOCK), whose
-# address is $TEST_NGINX_KAFKA in configurations.  $TOPIC in a block's
-# sections is a new topic of one partition, so offsets start at 0.
+# Test::Nginx::Socket with a mock of Kafka.  Each test file has its own mock
+# cluster: t/mock/mock.c, whose binary is $KAFKA_MOCK.  Configurations contain
+# its address as $TEST_NGINX_KAFKA.  $TOPIC in a block's sections is the name of
+# a new topic with one partition, so offsets start at 0.
 #
-# What a block may have besides Test::Nginx's sections:
+# These sections are added to those of Test::Nginx:
 #
-#   --- producer      properties to add to the producer "main" that every block
-#                     without an http_config has; without a config it is
-#                     served at /produce
-#   --- mock          commands for the mock, sent before the request; what they
-#                     did is undone after the block
-#   --- json_body     the answer, compared as a structure: "*" stands for
-#                     anything but null, "~REGEX" for a string that matches
-#   --- cases eval    a list of [BODY, STATUS, EXPECTED]: each is POSTed as it
-#                     is to --- uri (/produce/$TOPIC), or sent as told when
-#                     BODY is [METHOD, TARGET, BODY]; EXPECTED is, for an
-#                     error, a regex of its text, else as in json_body
-#   --- records       what a consumer must find in the topics named, exactly: a
-#                     JSON object a line, of topic and value, and where they
-#                     are not 0, null, [] or unimportant, of partition, key,
-#                     headers (["name", "value", ...]) and timestamp; a value
-#                     that JSON cannot hold is {"hex": "ff00"}
-#   --- no_records    topics in which a consumer must find nothing
+#   --- producer      properties of the producer "main".  A block without an
+#                     http_config has this producer.  A block without a config
+#                     serves it at /produce.
+#   --- mock          commands for the mock, sent before the request.  Their
+#                     effects are undone after the block.
+#   --- json_body     the expected JSON response.  "*" matches anything but
+#                     null, "~REGEX" a string that matches the regex.
+#   --- cases eval    a list of [BODY, STATUS, EXPECTED].  Each BODY is POSTed
+#                     to --- uri (default /produce/$TOPIC).  If BODY is [METHOD,
+#                     TARGET, BODY], this request is sent instead.  EXPECTED is
+#                     a regex for the text of an error, or else JSON as in
+#                     json_body.
+#   --- records       the exact records that a consumer must find in the topics
+#                     named here: a JSON object in each line, with topic and
+#                     value.  Optional are partition (default 0), key (null),
+#                     headers (["name", "value", ...], default []) and timestamp
+#                     (not compared by default).  A value that JSON cannot
+#                     represent is written as {"hex": "ff00"}.
+#   --- no_records    topics in which a consumer must find no record
 #
-# After every block nginx must be alive, and its error log without an alert, a
-# crash or the like; it must quit in time, and cleanly.
+# After each block nginx must be alive, and its error log must contain no alert,
+# crash or sanitizer report.  nginx must quit in time, and without such lines.
 
 use Test::Nginx::Socket -Base;
 
@@ -48,8 +50,8 @@ my $mock_in;
 my $block;
 my $log_read = 0;
 
-# nginx is started again only where a block's configuration differs from that
-# of the block before it
+# restart nginx only if a block's configuration differs from that of the
+# previous block
 $Test::Nginx::Util::ForceRestartOnTest =
     $ENV{TEST_NGINX_FORCE_RESTART_ON_TEST} // 0;
 
@@ -109,7 +111,7 @@ sub mock_command($) {
 }
 
 
-# before a block: its defaults, its topic, its mock commands
+# before a block: set its defaults, create its topic, send its mock commands
 
 sub prepare($) {
     ($block) = @_;
@@ -139,7 +141,8 @@ END
                           "location /produce { kafka_produce main; }\n");
     }
 
-    # so that a change there is a change of what Test::Nginx compares
+    # Test::Nginx restarts nginx if this section has changed: add a digest of
+    # other sections, so that a change in them restarts nginx, too
 
     my $rest = join "\0",
                    map { defined $block->$_ ? $block->$_ : "\0" }
@@ -278,7 +281,7 @@ sub json_is($$$) {
 
 sub difference($$$);
 
-# undef, or where and how
+# returns undef, or the place and kind of the first difference
 
 sub difference($$$) {
     my ($got, $expected, $path) = @_;
@@ -322,7 +325,7 @@ sub difference($$$) {
 }
 
 
-# after a block: what was produced, and whether nginx is well
+# after a block: check the records, and that nginx works
 
 sub finish($) {
     my ($block) = @_;
@@ -383,7 +386,7 @@ sub check_records($$) {
 }
 
 
-# every record of a topic as a consumer sees it, strings as bytes
+# returns all records of a topic, as a consumer gets them; strings are bytes
 
 sub topic_records($) {
     my ($topic) = @_;
@@ -429,7 +432,7 @@ sub bytes($) {
 
     return [map { bytes($_) } @$value] if ref $value eq 'ARRAY';
 
-    # a number stays one
+    # a number stays a number
 
     return $value if !defined $value || $json->encode($value) !~ /^"/;
     return Encode::encode_utf8($value);

@@ -1,9 +1,9 @@
 package Loopback;
 
-# Mends the nginx.conf that Test::Nginx writes, for any test file when perl is
-# run with "-It/lib -MLoopback": servers listen on 127.0.0.1 instead of every
-# address, and HTTP/2 is asked for in the way that the nginx at hand knows
-# ("http2 on" came with 1.25.1).
+# Changes the nginx.conf that Test::Nginx writes.  This works for any test file
+# if perl runs with "-It/lib -MLoopback".  Servers listen on 127.0.0.1 instead
+# of all addresses.  HTTP/2 is enabled with the syntax that the tested nginx
+# supports: "http2 on" requires nginx 1.25.1.
 
 use strict;
 use warnings;

@@ -5,9 +5,10 @@
 
 
 /*
- * C11's threads by those of POSIX, to be preloaded.  librdkafka uses them,
- * and ThreadSanitizer knows only POSIX's: it would see neither the threads
- * nor the locks.  glibc's types are the same for both.
+ * A library to preload that implements C11 threads with POSIX threads.
+ * librdkafka uses C11 threads.  ThreadSanitizer intercepts only POSIX threads,
+ * so it would see neither the threads nor the locks of librdkafka.  In glibc,
+ * both have the same types.
  */
 
 

@@ -9,14 +9,14 @@ import time
 
 import kafkatest
 
-# The response is None where the connection ended; used: it had carried one
-# before.
+# The response is None if the connection was closed.  used is true if the
+# connection had already carried a response.
 
 Exchange = collections.namedtuple('Exchange', 'response used seconds')
 
 
 class Caller(threading.Thread):
-    """Those of odd numbers keep their connections."""
+    """Callers with odd numbers keep their connections alive."""
 
     def __init__(self, number, port, seed):
         super().__init__()

@@ -1,6 +1,6 @@
-"""A headless Chromium, told what to do by chromedriver (W3C WebDriver).
+"""Controls a headless Chromium with chromedriver (W3C WebDriver).
 
-Debian's packages chromium and chromium-driver are all it needs.
+Requires Debian's packages chromium and chromium-driver.
 """
 
 import base64
@@ -21,7 +21,7 @@ import kafkatest
 
 ARGUMENTS = (
     '--headless=new',
-    '--no-sandbox',             # root's needs it; it sees our own pages only
+    '--no-sandbox',             # needed by root; only our own pages are loaded
     '--disable-dev-shm-usage',
     '--disable-gpu',
     '--disable-extensions',
@@ -37,9 +37,11 @@ ARGUMENTS = (
 
 
 class Chromium:
-    """One tab.  `hosts` says where names lead: {"app.example.com": 12345}, a
-    port of 127.0.0.1; all other names lead nowhere.  `certificates` are files
-    with the servers' own ones, which it trusts.
+    """A browser with one tab.
+
+    `hosts` maps names to ports of 127.0.0.1: {"app.example.com": 12345}.  No
+    other name can be resolved.  `certificates` are files with the certificates
+    of the servers, which the browser trusts.
     """
 
     def __init__(self, hosts=None, certificates=(), arguments=()):
@@ -47,7 +49,8 @@ class Chromium:
         self.port = kafkatest.free_port()
         self.session = None
 
-        # its own group, so that no process of the browser outlives the test
+        # a process group of its own, so that stop() ends all of the browser's
+        # processes
 
         with open(os.path.join(self.dir, 'log'), 'wb') as log:
             self.driver = subprocess.Popen(
@@ -104,13 +107,16 @@ class Chromium:
         self.command('POST', self.session + '/url', {'url': url})
 
     def run(self, script, *args):
-        """What an async function with this body returns, in the page."""
+        """Runs an async function with this body in the page.
+
+        Returns its result.
+        """
 
         return self.command('POST', self.session + '/execute/sync', {
             'script': f'return (async () => {{ {script} }})()', 'args': args})
 
     def close_tab(self):
-        """There is an empty one afterwards."""
+        """Replaces the tab with an empty one."""
 
         tab = self.command('POST', self.session + '/window/new',
                            {'type': 'tab'})['handle']
@@ -118,13 +124,13 @@ class Chromium:
         self.command('POST', self.session + '/window', {'handle': tab})
 
     def console(self):
-        """The lines of its console since the last call."""
+        """Returns the lines of the console since the last call."""
 
         return [line['message'] for line in self.command(
             'POST', self.session + '/se/log', {'type': 'browser'})]
 
     def screenshot(self):
-        """The window as it looks, a PNG."""
+        """Returns a picture of the window as a PNG."""
 
         return base64.b64decode(self.command(
             'GET', self.session + '/screenshot'))
@@ -143,7 +149,7 @@ class Chromium:
 
 
 def rules(hosts):
-    """No name is looked up."""
+    """Returns the option that resolves `hosts`, and no other name."""
 
     rules = [f'MAP {name} 127.0.0.1:{port}' for name, port in hosts.items()]
     rules += ['MAP * ~NOTFOUND', 'EXCLUDE 127.0.0.1', 'EXCLUDE localhost']
@@ -152,7 +158,7 @@ def rules(hosts):
 
 
 def trust(certificates):
-    """By the digests of their keys."""
+    """Returns the option that trusts certificates by their keys' hashes."""
 
     digests = []
 
@@ -169,7 +175,10 @@ def trust(certificates):
 
 
 class Pages:
-    """A web server of pages: {"/path": "text in HTML"}, over TLS or not."""
+    """A web server for pages: {"/path": "text in HTML"}.
+
+    It uses TLS if there is a certificate.
+    """
 
     def __init__(self, pages, certificate=None, key=None):
         class Handler(http.server.BaseHTTPRequestHandler):

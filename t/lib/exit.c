@@ -1,7 +1,7 @@
 /*
- * Preloaded into nginx: the name of a broker, "late.invalid", is resolved only
- * when the process is in exit() and OpenSSL has cleaned up, which goes on for
- * seconds more.  A thread that frees what belongs to OpenSSL then is reported.
+ * Preloaded into nginx.  Delays the look-up of a broker's name, "late.invalid",
+ * until the process is in exit() and OpenSSL has cleaned up.  exit() then lasts
+ * for 3 more seconds.  Reports a thread that frees an SSL_CTX in this time.
  */
 
 #define _GNU_SOURCE
@@ -29,7 +29,7 @@ linger(void)
 }
 
 
-/* before OpenSSL does: so it is called after OpenSSL's */
+/* register before OpenSSL, so that linger() is called after its handler */
 
 __attribute__((constructor)) static void
 set_up(void)

@@ -1,4 +1,4 @@
-"""What the tests of faults share."""
+"""Base classes of the tests of faults."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from kafkatest import wait_for
 
 class FaultCase(kafkatest.TestCase):
     def assertRefused(self, answer, status, persisted=None, code=None):
-        """An error of the API, its results' fates and codes as expected."""
+        """Checks an error response, with `persisted` and `code` of results."""
 
         self.assertEqual(answer.status, status, answer)
         self.assertEqual(answer.json['status'], status)
@@ -34,7 +34,10 @@ class FaultCase(kafkatest.TestCase):
         return folder.name
 
     def other_ca(self):
-        """A folder with a CA that signed nothing: ca.pem, ca.key."""
+        """Returns a folder with a CA that has signed no certificate.
+
+        The files are ca.pem and ca.key.
+        """
 
         folder = self.folder()
         os.chmod(folder, 0o755)
@@ -44,7 +47,7 @@ class FaultCase(kafkatest.TestCase):
         return folder
 
     def truncate_log(self, server, *expected):
-        """For lines that other tests would not forgive."""
+        """Clears the log, whose expected errors would fail the test."""
 
         for text in expected:
             self.assertIn(text, server.log())
@@ -54,7 +57,7 @@ class FaultCase(kafkatest.TestCase):
     def assertIdle(self, server, share=0.05):
         pid, = server.worker_pids()
         before = kafkatest.cpu_seconds(pid)
-        time.sleep(2)           # measured
+        time.sleep(2)           # the interval of the measurement
         self.assertLess(kafkatest.cpu_seconds(pid) - before, 2 * share)
 
 
@@ -83,7 +86,7 @@ class MockCase(FaultCase):
         self.broker.command(f'rtt -1 {milliseconds}')
 
     def wait_for_acknowledged(self, server, count):
-        """Until Kafka has so many messages, and none is on its way."""
+        """Waits until `count` messages are acknowledged and none is pending."""
 
         def main():
             status = server.status()

@@ -1,4 +1,4 @@
-"""HTTP/2 by hand: what common clients would never send."""
+"""A minimal HTTP/2 client, for requests that common clients never send."""
 
 import collections
 import struct
@@ -38,7 +38,7 @@ class Http2:
         self.frame(RST_STREAM, 0, stream, struct.pack('>I', 8))     # CANCEL
 
     def read(self, stream):
-        """A stream's body, once it has ended."""
+        """Waits until a stream has ended, and returns its body."""
 
         while stream not in self.ended:
             while len(self.buffer) < 9 or len(self.buffer) < 9 + self.length():
@@ -68,7 +68,7 @@ class Http2:
 
 
 class Http2Nginx(kafkatest.Nginx):
-    """Its port is for HTTP/2 alone."""
+    """An nginx whose port accepts only HTTP/2."""
 
     def get(self, target):
         client = Http2(self)

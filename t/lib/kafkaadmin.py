@@ -1,6 +1,6 @@
 """Requests of Kafka's protocol that confluent_kafka 1.7 cannot send.
 
-https://kafka.apache.org/protocol has their fields.
+Their fields are documented at https://kafka.apache.org/protocol.
 """
 
 import socket
@@ -12,23 +12,26 @@ ELECT_LEADERS = 43, 1
 INCREMENTAL_ALTER_CONFIGS = 44, 0
 ALTER_PARTITION_REASSIGNMENTS = 45, 0
 
-PREFERRED = 0                   # a type of election
-TOPIC = 2                       # a type of resource
+PREFERRED = 0                   # an election type
+TOPIC = 2                       # a resource type
 SET = 0                         # an operation on a property
 
-NO_TAGS = b'\0'                 # the end of what has "compact" lengths
+NO_TAGS = b'\0'                 # ends a structure with "compact" lengths
 
-PATIENCE = 2                    # seconds for a node's answer
+PATIENCE = 2                    # seconds to wait for a node's answer
 
 
 class Admin:
-    """Asks one node after another, as one of them may hang or be away."""
+    """Asks the nodes one after another, because some may hang or be down."""
 
     def __init__(self, bootstrap):
         self.nodes = [address.split(':') for address in bootstrap.split(',')]
 
     def move_leader(self, topic, partition, replicas):
-        """To the first of these nodes, which are those that it has already."""
+        """Makes the first of `replicas` the leader.
+
+        `replicas` are the nodes that have the partition already.
+        """
 
         nodes = struct.pack('>B', len(replicas) + 1) + b''.join(
             struct.pack('>i', node) for node in replicas)
@@ -48,7 +51,7 @@ class Admin:
                  + struct.pack('>?', False))
 
     def ask(self, api, header_end, body):
-        """The bytes of the answer of the first node that gives one."""
+        """Returns the answer of the first node that answers, as bytes."""
 
         key, version = api
         request = (struct.pack('>hhi', key, version, 1) + string('test')

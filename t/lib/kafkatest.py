@@ -1,6 +1,6 @@
-"""What the end-to-end tests share: nginx, Kafka, the mock cluster, clients.
+"""Code that the end-to-end tests share: nginx, Kafka, the mock, clients.
 
-Debian's /usr/bin/python3 with python3-confluent-kafka is all it needs.
+Requires only Debian's /usr/bin/python3 and python3-confluent-kafka.
 """
 
 import collections
@@ -37,20 +37,20 @@ RELAY = os.environ.get('KAFKA_RELAY', os.path.join(ROOT, 'build/kafka-relay'))
 KAFKA = os.environ.get('KAFKA_UTIL', os.path.join(ROOT, 'util/kafka'))
 SANITIZER = os.environ.get('TEST_SANITIZER')
 
-# confluent_kafka 1.7 gives back references to None that it never took, until
-# Python 3.11 dies of it at exit
+# confluent_kafka 1.7 releases references to None that it does not own, until
+# Python 3.11 crashes at exit
 
 for _ in range(100000):
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
 
 MARK = b'mark'
 
-PR_SET_CHILD_SUBREAPER = 36     # of linux/prctl.h
+PR_SET_CHILD_SUBREAPER = 36     # from linux/prctl.h
 
 BAD_LINE = re.compile(r'\[(alert|crit|emerg)\]|exited on signal|'
                       r'AddressSanitizer|LeakSanitizer|runtime error:')
 
-# the death of a process, and a lock that it held then
+# log lines about a killed process, and about a lock that it held
 
 OF_KILLED = re.compile(r'process (\d+) exited on signal 9|'
                        r'shared memory zone "[^"]*" was locked by (\d+)$')
@@ -78,10 +78,10 @@ class Response:
 
 
 def free_port(count=1):
-    """The first of so many consecutive ports that are free now."""
+    """Returns the first of `count` consecutive ports that are free now."""
 
-    # below those that Linux gives to clients: one of them could get the port
-    # of a broker that is away for a while
+    # use ports below those that Linux assigns to clients: a client could get
+    # the port of a broker that is down for a while
 
     while True:
         port = random.randrange(10000, 32768 - count)
@@ -111,10 +111,10 @@ def wait_for(condition, timeout=10, what='condition'):
 
 
 class Nginx:
-    """An nginx with one server: what `server` says, on a port of its own."""
+    """An nginx with one server on a free port, configured by `server`."""
 
     daemon = 'off'
-    patience = 10               # seconds for new workers, or old ones, to come
+    patience = 10               # seconds for workers to start or end
 
     def __init__(self, http_block, server, main='', workers=1, master=True,
                  listen='', user='root', connections=1024):
@@ -139,7 +139,7 @@ class Nginx:
         temp = '\n'.join(f'{name}_temp_path {self.dir}/{name};' for name in
                          ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
 
-        # nginx may be reading the old one
+        # replace the file at once: nginx may be reading it
 
         with open(f'{self.conf}.new', 'w', encoding='utf-8') as f:
             f.write(f'''
@@ -168,7 +168,7 @@ http {{
         return [NGINX, '-e', self.log_path, '-p', self.dir, '-c', self.conf]
 
     def check(self):
-        """nginx -t: its exit status, and what it says."""
+        """Runs nginx -t; returns its exit status and its output."""
 
         done = subprocess.run([*self.command(), '-t'], text=True, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -206,7 +206,7 @@ http {{
         return self.process.wait(timeout or self.patience + 5)
 
     def stop(self, number=signal.SIGQUIT):
-        """Ends nginx; its exit status."""
+        """Ends nginx with a signal; returns its exit status."""
 
         if self.process.poll() is None:
             self.kill(number)
@@ -221,7 +221,7 @@ http {{
                 self.process.wait()
 
     def worker_pids(self):
-        """The processes that serve requests and are not on their way out."""
+        """Returns the workers that serve requests and are not shutting down."""
 
         if not self.master:
             return [self.process.pid]
@@ -235,7 +235,7 @@ http {{
                 if title(child) == 'nginx: worker process']
 
     def reload(self):
-        """HUP; returns once the new workers have taken over."""
+        """Reloads nginx, and waits until the new workers have taken over."""
 
         old = set(self.worker_pids())
         self.kill(signal.SIGHUP)
@@ -244,19 +244,19 @@ http {{
                  self.patience, 'nginx reloads')
 
     def kill_worker(self, pid):
-        """What nginx logs of it is no bad line."""
+        """Kills a worker; bad_lines() ignores its death."""
 
         self.killed.add(str(pid))
         os.kill(pid, signal.SIGKILL)
 
     def processes(self):
-        """All that have its log open: masters and workers, old and new."""
+        """Returns old and new masters and workers: they have the log open."""
 
         return [pid for pid in map(int, filter(str.isdigit, os.listdir('/proc')))
                 if pid != os.getpid() and self.log_path in open_files(pid)]
 
     def kill_the_rest(self):
-        """Of a test that came to no good end."""
+        """Kills all processes after a test that has failed."""
 
         try:
             self.stop()
@@ -275,7 +275,7 @@ http {{
     # clients
 
     def request(self, method, target, body=None, headers=None, timeout=20):
-        """A request whose target goes out as it is."""
+        """Sends a request; its target is not encoded or normalised."""
 
         conn = http.client.HTTPConnection('127.0.0.1', self.port,
                                           timeout=timeout)
@@ -302,23 +302,23 @@ http {{
         return s
 
     def status(self, producer='main'):
-        """What the status page, at /status, says of a producer."""
+        """Returns the entry of a producer in the status page, /status."""
 
         return self.get('/status').json['producers'][producer]
 
     def wait_for_requests(self, count, producer='main'):
-        """Until so many wait for Kafka."""
+        """Waits until `count` requests wait for Kafka."""
 
         wait_for(lambda: self.status(producer)['requests_waiting'] == count,
                  what=f'{count} requests wait')
 
     def has_read(self, s):
-        """Whether it has read all that this client sent."""
+        """Returns whether nginx has read all data that this client has sent."""
 
         return unread(s.getpeername(), s.getsockname()) == 0
 
     def raw(self, pieces, pause=0, timeout=20):
-        """Sends the pieces one by one; the answer to the one request."""
+        """Sends a request in pieces, one by one; returns the response."""
 
         with self.connect(timeout) as s:
             for piece in pieces:
@@ -328,7 +328,10 @@ http {{
             return read_response(s)
 
     def curl(self, *args):
-        """curl's output, its {} replaced by this server's address."""
+        """Runs curl, with {} replaced by this server's address.
+
+        Returns its output.
+        """
 
         address = f'http://127.0.0.1:{self.port}'
         done = subprocess.run(
@@ -339,7 +342,7 @@ http {{
 
 
 class Adopted:
-    """What Popen is to a child, for the child of one that ended."""
+    """Like Popen, for a process whose parent has ended."""
 
     def __init__(self, pid):
         self.pid = pid
@@ -364,12 +367,12 @@ class Adopted:
 
 
 class Daemon(Nginx):
-    """In the background: nginx ignores USR2 while its parent lives."""
+    """An nginx in the background: it ignores USR2 while its parent lives."""
 
     daemon = 'on'
 
     def launch(self):
-        # what loses its parent becomes this process's child
+        # a process whose parent ends becomes a child of this process
 
         if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
             raise OSError('prctl() failed')
@@ -385,7 +388,10 @@ class Daemon(Nginx):
             return 0
 
     def upgrade(self):
-        """USR2, WINCH, QUIT: the exit status of the old master."""
+        """Upgrades nginx by USR2, WINCH and QUIT.
+
+        Returns the exit status of the old master.
+        """
 
         old = self.process
         old_workers = self.worker_pids()
@@ -406,7 +412,7 @@ class Daemon(Nginx):
 
 
 class Load:
-    """Clients that post numbers to a topic, one after another, until told."""
+    """Clients that send numbers to a topic, one after another, until stop()."""
 
     def __init__(self, server, topic, clients=8):
         self.server = server
@@ -415,7 +421,7 @@ class Load:
         self.sent = 0
         self.answers = collections.Counter()
         self.acknowledged = set()
-        self.codes = collections.Counter()      # of those that are not
+        self.codes = collections.Counter()      # of failed messages
         self.lock = threading.Lock()
         self.threads = [threading.Thread(target=self.run)
                         for _ in range(clients)]
@@ -443,14 +449,14 @@ class Load:
                     self.acknowledged.add(number)
 
     def wait_for_more(self, count):
-        """Until so many more have been acknowledged."""
+        """Waits until `count` more messages are acknowledged."""
 
         goal = len(self.acknowledged) + count
         try:
             wait_for(lambda: len(self.acknowledged) >= goal, 20,
                      f'{count} more are acknowledged')
         except TimeoutError:
-            self.stop()         # or its threads would never end
+            self.stop()         # otherwise the threads never end
             raise
 
     def stop(self):
@@ -466,8 +472,10 @@ def read_response(s):
 
 
 def unread(local, remote):
-    """How many bytes wait in the kernel for whoever has a connection's local
-    end; None if there is no such connection.
+    """Returns how many received bytes of a connection are still in the kernel.
+
+    `local` is the address of the receiving end.  Returns None if there is no
+    such connection.
     """
 
     ends = [f'{int.from_bytes(socket.inet_aton(address), sys.byteorder):08X}'
@@ -497,7 +505,7 @@ def open_files(pid):
         for fd in os.listdir(f'/proc/{pid}/fd'):
             files.add(os.readlink(f'/proc/{pid}/fd/{fd}'))
     except OSError:
-        pass                    # it ended, or is another user's
+        pass                    # the process has ended, or is another user's
 
     return files
 
@@ -515,14 +523,14 @@ def rss_bytes(pid):
 
 
 def peak_bytes(pid):
-    """The most that rss_bytes() has ever been."""
+    """Returns the maximum of rss_bytes() since the process started."""
 
     with open(f'/proc/{pid}/status', encoding='ascii') as f:
         return int(re.search(r'^VmHWM:\s+(\d+) kB$', f.read(), re.M)[1]) << 10
 
 
 class Mock:
-    """t/mock/mock.c, and a line to it."""
+    """The mock cluster, t/mock/mock.c, and its commands."""
 
     def __init__(self, brokers=1):
         self.process = subprocess.Popen(
@@ -555,7 +563,7 @@ def receive(s, size):
 
 
 class Kafka:
-    """A real Kafka, by util/kafka."""
+    """A real Kafka, which util/kafka starts."""
 
     def __init__(self, nodes=1, **env):
         self.dir = tempfile.mkdtemp(prefix='kafka-')
@@ -570,7 +578,7 @@ class Kafka:
             raise
 
     def util(self, *args):
-        # the brokers inherit what is not a file: no pipe, or it never ends
+        # use a file: the brokers inherit a pipe, which then is never closed
         with tempfile.TemporaryFile('w+') as out:
             subprocess.run([KAFKA, *args], env=self.env, check=True,
                            stdin=subprocess.DEVNULL, stdout=out)
@@ -581,9 +589,9 @@ class Kafka:
         return self.util('bootstrap', listener)
 
     def topic(self, name, partitions=1, replicas=-1, **config):
-        """Creates a topic: in a config's name, _ stands for a full stop."""
+        """Creates a topic.  In the names of config, write _ for a full stop."""
 
-        # not by util/kafka, which takes a second for it
+        # util/kafka would take a second
         admin = confluent_kafka.admin.AdminClient(
             {'bootstrap.servers': self.bootstrap, 'log_level': 4})
         new = confluent_kafka.admin.NewTopic(
@@ -591,7 +599,7 @@ class Kafka:
             config={k.replace('_', '.'): v for k, v in config.items()})
         admin.create_topics([new])[name].result(10)
 
-        # the other nodes learn of it a little later
+        # the other nodes know the topic a little later
 
         for address in self.bootstrap.split(','):
             node = confluent_kafka.admin.AdminClient(
@@ -602,10 +610,11 @@ class Kafka:
         return name
 
     def elect(self, node, topic, partition):
-        """Makes the first replica the leader again, by a request to a node.
+        """Sends a node a request that makes the first replica the leader again.
 
-        By hand: Kafka's own tool takes seconds to start, and Debian's client
-        library has no such call."""
+        Kafka's own tool takes seconds to start, and Debian's client library
+        has no function for this request.
+        """
 
         name = topic.encode()
         body = struct.pack('>hhih', 43, 1, 1, -1)       # ElectLeaders, v1
@@ -618,7 +627,7 @@ class Kafka:
             size, = struct.unpack('>i', receive(s, 4))
             answer = receive(s, size)
 
-        # correlation, throttle time, error of all, 1, topic, 1, partition
+        # correlation id, throttle time, error, 1, topic, 1, partition
 
         error, = struct.unpack('>h', answer[8:10])
         if error == 0:
@@ -627,13 +636,13 @@ class Kafka:
             raise RuntimeError(f'no election: error {error}')
 
     def stop(self):
-        # what it has is of no use any more, and an orderly end takes seconds
+        # the data is no longer needed, and an orderly end takes seconds
         self.util('kill')
         shutil.rmtree(self.dir)
 
 
 class Relay:
-    """util/bench/relay.c: a way to a port that takes so long there and back."""
+    """util/bench/relay.c: forwards a port, with a delay in both directions."""
 
     def __init__(self, port, to, microseconds):
         self.process = subprocess.Popen(
@@ -646,7 +655,7 @@ class Relay:
 
 
 class ConfiguredKafka(Kafka):
-    """A Kafka for which `prepare` may add to what its nodes are told."""
+    """A Kafka whose nodes get the additional properties from `prepare`."""
 
     def __init__(self, prepare, nodes=1):
         self.prepare = prepare
@@ -662,7 +671,7 @@ class ConfiguredKafka(Kafka):
 
 
 def read_topic(bootstrap, topic):
-    """All of its records, by partition and offset."""
+    """Returns all records of a topic, ordered by partition and offset."""
 
     return list(each_record(bootstrap, topic))
 
@@ -702,9 +711,10 @@ def each_record(bootstrap, topic):
 
 
 def each_marked_record(bootstrap, topics):
-    """The (topic, record) of all that was acknowledged before this is called.
-    A mark in each partition, acknowledged later, shows that no reader misses a
-    record for a replica that is behind.
+    """Yields (topic, record) of all records acknowledged before this call.
+
+    Writes a mark into each partition first.  Since the mark is acknowledged
+    later than the records, a replica that is behind cannot hide a record.
     """
 
     marker = confluent_kafka.Producer(
@@ -727,7 +737,10 @@ def each_marked_record(bootstrap, topics):
 
 
 def watermarks(consumer, partition):
-    """Where a partition starts and ends; None while a leader is elected."""
+    """Returns the first and last offset of a partition.
+
+    Returns None while the partition has no leader.
+    """
 
     try:
         return consumer.get_watermark_offsets(partition, 10)
@@ -739,7 +752,7 @@ def watermarks(consumer, partition):
 
 
 class TestCase(unittest.TestCase):
-    """Ends what a test starts, and looks into nginx's log at its end."""
+    """Ends the processes of a test, and checks nginx's log afterwards."""
 
     maxDiff = None
     longMessage = True
@@ -763,8 +776,10 @@ class TestCase(unittest.TestCase):
         return mock
 
     def preload(self, name, *options):
-        """Compiles a file of t/lib; the environment in which nginx has it,
-        beside what it has already.
+        """Compiles a file of t/lib, to be preloaded into nginx.
+
+        Returns a patch of the environment, which keeps other libraries in
+        LD_PRELOAD.
         """
 
         folder = tempfile.mkdtemp()
@@ -778,14 +793,17 @@ class TestCase(unittest.TestCase):
                                         LD_PRELOAD=f'{library} {also}'.strip())
 
     def assertGrowth(self, pid, before, limit):
-        """Of a process, in bytes; a sanitizer keeps what was freed."""
+        """Checks the growth of a process, in bytes, except with a sanitizer.
+
+        A sanitizer keeps freed memory.
+        """
 
         if SANITIZER is None:
             self.assertLess(rss_bytes(pid) - before, limit)
 
 
 def producer(bootstrap, *properties):
-    """A kafka_producer block named main."""
+    """Returns the kafka_producer block of a producer named main."""
 
     lines = ''.join(f'        {line};\n' for line in properties)
 

@@ -1,4 +1,7 @@
-"""What became of millions of messages: a few bytes for each, most on disk."""
+"""Stores the outcomes of millions of messages, in a few bytes for each.
+
+Most of them are on disk.
+"""
 
 import array
 import collections
@@ -12,7 +15,7 @@ from outcomes import (
 
 KINDS = None, ACKED, YES, MAYBE, NO, CUT_NEW, CUT_KEPT, ODD
 
-# The era is that of a topic that is deleted and created again.
+# era is the number of times that the topic was deleted and created again.
 
 Entry = collections.namedtuple('Entry', 'outcome producer key era')
 
@@ -24,7 +27,7 @@ PARTITION_BITS = 8
 
 
 class Names:
-    """A number for each name."""
+    """Assigns a number to each name."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -40,7 +43,7 @@ class Names:
 
 
 class Ledger:
-    """An entry for each message, by its number."""
+    """A file with an entry for each message, in the order of their numbers."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -52,7 +55,7 @@ class Ledger:
         self.file.close()
 
     def take(self, count):
-        """The first of so many numbers, which nobody else has."""
+        """Reserves `count` consecutive numbers; returns the first one."""
 
         with self.lock:
             first = self.taken
@@ -85,8 +88,9 @@ class Ledger:
         return Entry(outcome, producer, key - 1 if key else None, era)
 
     def __iter__(self):
-        """Each entry from number 0 on; its outcome is None where nothing was
-        written.
+        """Yields the entries from number 0 on.
+
+        The outcome is None if no entry was written for a number.
         """
 
         for number in range(self.taken):
@@ -95,7 +99,7 @@ class Ledger:
 
 
 class Places:
-    """Where each message was found; few of them are in two places."""
+    """The places where each message was found: few messages have several."""
 
     def __init__(self):
         self.names = Names()

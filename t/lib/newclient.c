@@ -1,10 +1,13 @@
 
 /*
- * Preloaded into nginx, with FOLDER defined: a client of librdkafka is not made
- * as long as there is a file "hold" in the folder, where a file "held" says that
- * one waits, and cannot be made while there is a file "fail".  With a file
- * "isolated" this is so for isolated clients only: they have one request in
- * flight.
+ * Preloaded into nginx, and compiled with FOLDER defined.  Files in this folder
+ * control the creation of librdkafka's clients:
+ *
+ *     hold        rd_kafka_new() waits while this file exists
+ *     held        is created when a client waits
+ *     fail        rd_kafka_new() fails while this file exists
+ *     isolated    "hold" and "fail" affect only isolated clients, whose
+ *                 max.in.flight is 1
  */
 
 #define _GNU_SOURCE

@@ -5,13 +5,14 @@
 
 
 /*
- * Preloaded into nginx: allocations fail at random, where nginx, the module or
- * yajl ask for them.  librdkafka, and other libraries, always get theirs: it
- * aborts the process where it does not.
+ * Preloaded into nginx.  Allocations of nginx, the module and yajl fail at
+ * random.  Those of librdkafka and other libraries never fail, because
+ * librdkafka aborts the process when memory is out.
  *
- * The file that NOMEMORY names is shared by all processes.  It begins with how
- * many of a million allocations shall fail, 0 at the start; how many were asked
- * for since then; and how many failed, for each of the objects below.
+ * All processes map the file that the variable NOMEMORY names.  The file has
+ * these numbers: how many of a million allocations must fail, 0 at the start;
+ * how many allocations were requested while that number was not 0; and how many
+ * have failed in each of the objects below.
  */
 
 
@@ -44,7 +45,7 @@ typedef struct {
 } range_t;
 
 
-/* of glibc, beside those that are replaced here */
+/* glibc's functions, which the functions below replace */
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
@@ -58,7 +59,7 @@ static int caller(void *address);
 static int fails(void *address);
 
 
-/* the program itself has no name */
+/* parts of file names; the main program has an empty name */
 
 static const char      *names[OBJECTS] = { "", "ngx_http_kafka_", "libyajl" };
 static range_t          ranges[OBJECTS];
@@ -157,7 +158,7 @@ fails(void *address)
         return 0;
     }
 
-    /* by now nginx has loaded its modules */
+    /* do this now, when nginx has loaded its modules */
 
     (void) pthread_once(&once, find_objects);
 
@@ -169,7 +170,7 @@ fails(void *address)
 
     n = __atomic_add_fetch(&control->asked, 1, __ATOMIC_RELAXED);
 
-    /* splitmix64 of the number of the call */
+    /* splitmix64 of the number of the allocation */
 
     n *= UINT64_C(0x9e3779b97f4a7c15);
     n = (n ^ (n >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);

@@ -1,4 +1,4 @@
-"""What no schema can say, said to schemathesis: see docs/openapi.yaml."""
+"""Hooks for schemathesis: rules that docs/openapi.yaml cannot express."""
 
 import os
 
@@ -7,7 +7,7 @@ import schemathesis
 
 @schemathesis.hook
 def map_body(context, body):
-    """1.0 is an integer to JSON Schema, and none to the API."""
+    """Replaces 1.0 with 1: only JSON Schema accepts 1.0 as an integer."""
 
     for message in body if isinstance(body, list) else [body]:
         if isinstance(message, dict):
@@ -24,6 +24,9 @@ def is_integral(value):
 
 @schemathesis.hook
 def filter_case(context, case):
-    """No messages ask nothing of a topic: it may be one that is not there."""
+    """Skips an empty array if all topics are known.
+
+    The API accepts an empty array even for a topic that does not exist.
+    """
 
     return case.body != [] or not os.environ.get('OPENAPI_TOPICS_KNOWN')

@@ -1,15 +1,15 @@
-"""What became of messages: what callers were told, and what Kafka has."""
+"""Compares the outcomes that the answers report with the records in Kafka."""
 
 import collections
 
-# by its caller's knowledge
+# the kinds of outcomes, as a caller sees them
 
 ACKED = 'acked'                 # with partition and offset
 YES = 'yes'                     # an error, but Kafka has it
 MAYBE = 'maybe'
-NO = 'no'                       # told so, or by an error without results
+NO = 'no'                       # or an error without results
 CUT_NEW = 'cut'                 # no answer, on a new connection
-CUT_KEPT = 'cut, kept'          # no answer, on one that was used before
+CUT_KEPT = 'cut, kept'          # no answer, on a used connection
 ODD = 'odd'                     # an answer that is none of these
 
 Outcome = collections.namedtuple('Outcome', 'kind topic partition offset code',
@@ -29,8 +29,10 @@ FAULTS = (ABSENT, ELSEWHERE, PRESENT, DOUBLE, CUT, CUT_PRESENT, SENSELESS,
 
 
 def compare(cases):
-    """The cases of each fault, out of (value, outcome, places): what was
-    answered for each value, and the (topic, partition, offset) in Kafka.
+    """Returns the cases of each fault.
+
+    A case is (value, outcome, places): the outcome that the answer reported
+    for the value, and a list of (topic, partition, offset) in Kafka.
     """
 
     faults = {fault: [] for fault in FAULTS}
@@ -43,7 +45,7 @@ def compare(cases):
 
 
 def faults_of(outcome, places):
-    """Of one value, by the places where it was found."""
+    """Yields the faults of one value, which was found at these places."""
 
     if len(places) > 1:
         yield DOUBLE
@@ -72,14 +74,14 @@ def faults_of(outcome, places):
 
 
 def agree(outcome, place):
-    """The offset may be null, where librdkafka cannot tell it."""
+    """Compares an outcome with a place.  The offset may be unknown (null)."""
 
     return (outcome[1:3] == place[:2]
             and outcome.offset in (None, place[2]))
 
 
 def judge(answer, topics):
-    """What an answer says of the messages, which went to these topics."""
+    """Returns the outcomes that an answer reports for messages to `topics`."""
 
     try:
         said = answer.json
@@ -113,6 +115,9 @@ def verdict(entry):
 
 
 def cut(used, count):
-    """Of messages whose connection ended before an answer came."""
+    """Returns the outcomes of messages whose connection ended early.
+
+    It ended before an answer came.
+    """
 
     return [Outcome(CUT_KEPT if used else CUT_NEW)] * count

@@ -9,7 +9,7 @@ from kafkatest import receive
 
 
 class Between:
-    """Between nginx and a broker: what listens in its place."""
+    """Listens in the place of a broker, and connects nginx to it."""
 
     def __init__(self, port):
         self.target = port
@@ -32,7 +32,7 @@ class Between:
 
 
 class Proxy(Between):
-    """It can swallow answers and cut."""
+    """A proxy that can drop answers and close connections."""
 
     def __init__(self, port):
         self.swallow = False
@@ -64,7 +64,7 @@ class Proxy(Between):
             try:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
-                pass            # another thread was first
+                pass            # another thread has closed it
 
     def cut(self):
         self.end(*self.sockets)
@@ -77,10 +77,10 @@ class Proxy(Between):
 
 
 class Hold:
-    """An answer that waits until it may go on."""
+    """An answer that is held until let_go()."""
 
     def __init__(self, error):
-        self.error = error      # in place of the broker's, or None
+        self.error = error      # replaces the broker's, unless None
         self.arrived = threading.Event()
         self.gate = threading.Event()
 
@@ -89,9 +89,10 @@ class Hold:
 
 
 class Answers(Between):
-    """It holds what a broker answers to a Produce request, which the broker
-    then has done, and can change the error in it.  All answers of a connection
-    keep their order.
+    """A proxy that can hold a broker's answers, and change their errors.
+
+    It holds the answer to a Produce request, which the broker has processed by
+    then.  All answers of a connection keep their order.
     """
 
     def __init__(self, port):
@@ -99,7 +100,10 @@ class Answers(Between):
         super().__init__(port)
 
     def hold(self, topic, error=None):
-        """The next answer for the topic; error is a number of Kafka's."""
+        """Holds the next answer for the topic.
+
+        `error` is an error code of Kafka's protocol.
+        """
 
         self.holds[topic] = hold = Hold(error)
         return hold
@@ -107,7 +111,7 @@ class Answers(Between):
     def connected(self, client, broker):
         for s in client, broker:
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        topics = {}             # of requests without an answer, by their ids
+        topics = {}             # of unanswered requests, by their ids
         answers = queue.Queue()
         for target, args in ((self.requests, (client, broker, topics)),
                              (self.answers, (broker, topics, answers)),
@@ -116,7 +120,7 @@ class Answers(Between):
 
     @staticmethod
     def frame(source):
-        """What a size of four bytes comes before, with that; or None."""
+        """Returns a frame with its size of four bytes, or None at the end."""
 
         try:
             size = receive(source, 4)
@@ -137,7 +141,7 @@ class Answers(Between):
 
     @staticmethod
     def topic(data, version):
-        """The first one of a Produce request."""
+        """Returns the first topic of a Produce request."""
 
         if not 3 <= version < 9:
             raise ValueError(f'version {version} of Produce')

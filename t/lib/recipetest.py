@@ -1,7 +1,7 @@
-"""What the tests of docs/recipes share: a recipe in an nginx, certificates.
+"""Code that the tests of docs/recipes share: recipes in nginx, certificates.
 
-A recipe is run as it is in the documentation, but for what a machine of tests
-must change: substitutions() has the list.
+A recipe runs as documented, except for the changes that a test machine needs:
+substitutions() has the list.
 """
 
 import base64
@@ -29,13 +29,14 @@ def documented(name):
 class Recipe(kafkatest.Nginx):
     """nginx with a recipe as its configuration.
 
-    `brokers` stands in for the recipe's kafka-1 and kafka-2.  `changes` is for
-    what only this recipe has: a dictionary, each key of which must be there.
+    `brokers` replaces the recipe's kafka-1 and kafka-2.  `changes` are
+    replacements for this recipe only: a dictionary of old and new text.  The
+    recipe must contain each old text.
     """
 
-    tls = None                  # a context, where the first port has TLS
-    source = '127.0.0.1'        # the address that requests come from
-    hostname = None             # a name for the certificate to be checked by
+    tls = None                  # a context, if the first port has TLS
+    source = '127.0.0.1'        # the client's address
+    hostname = None             # the name to check in the certificate
 
     def __init__(self, name, brokers=None, changes=None):
         self.name = name
@@ -43,7 +44,7 @@ class Recipe(kafkatest.Nginx):
         self.changes = changes or {}
         self.ports = {}
         super().__init__('', '', workers=os.sysconf('SC_NPROCESSORS_ONLN'))
-        os.chmod(self.dir, 0o755)       # the workers' user is the recipe's
+        os.chmod(self.dir, 0o755)       # workers run as the recipe's user
 
     def write(self, http_block, server):
         with open(self.conf, 'w', encoding='utf-8') as f:
@@ -60,7 +61,7 @@ class Recipe(kafkatest.Nginx):
         return text
 
     def substitutions(self):
-        """Pairs of a regular expression and what replaces it."""
+        """Returns pairs of a regular expression and its replacement."""
 
         load = '\n'.join(f'load_module {os.path.abspath(m)};'
                          for m in kafkatest.MODULES.split())
@@ -86,7 +87,7 @@ class Recipe(kafkatest.Nginx):
                 *((re.escape(old), new) for old, new in changes.items())]
 
     def listen_on(self, match):
-        """The recipe's port 443 becomes the one at self.ports[443]."""
+        """Replaces a port of the recipe, such as 443, with self.ports[443]."""
 
         port = self.ports.setdefault(int(match[2]), kafkatest.free_port())
         return f'{match[1]}127.0.0.1:{port}'
@@ -95,7 +96,7 @@ class Recipe(kafkatest.Nginx):
         return [*super().command(), '-g', f'daemon {self.daemon};']
 
     def put(self, name, text, mode=0o644):
-        """A file of /etc/nginx."""
+        """Creates a file of /etc/nginx for the recipe; returns its path."""
 
         path = os.path.join(self.dir, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -129,7 +130,7 @@ class Recipe(kafkatest.Nginx):
 
 
 class Authority:
-    """A CA, and what it signs: NAME.pem and NAME.key in its folder."""
+    """A CA.  Certificates and keys are NAME.pem and NAME.key in its folder."""
 
     def __init__(self, common_name='ca'):
         self.dir = tempfile.mkdtemp(prefix='ca-')
@@ -153,7 +154,7 @@ class Authority:
             return f.read()
 
     def sign(self, name, subject, extension):
-        """Its certificate and its key."""
+        """Creates a certificate and its key; returns the paths of both."""
 
         pem, key, request = (self.path(name + end)
                              for end in ('.pem', '.key', '.csr'))
@@ -171,13 +172,16 @@ class Authority:
         return pem, key
 
     def serve(self, *names):
-        """A certificate of a server with these names."""
+        """Creates a server certificate with these names; returns its paths."""
 
         names = ','.join(['IP:127.0.0.1', *(f'DNS:{n}' for n in names)])
         return self.sign('server', '/CN=server', f'subjectAltName={names}')
 
     def context(self, *client):
-        """A client's, that trusts this CA; with its own certificate and key."""
+        """Returns a client's TLS context that trusts this CA.
+
+        `client` may be the client's own certificate and key.
+        """
 
         context = ssl.create_default_context(cafile=self.path('ca.pem'))
         if client:
@@ -189,14 +193,14 @@ class Authority:
 
 
 def basic(user, password):
-    """The header of a request with a password."""
+    """Returns the Authorization header of a request."""
 
     pair = base64.b64encode(f'{user}:{password}'.encode()).decode()
     return {'Authorization': f'Basic {pair}'}
 
 
 def hashed(user, password):
-    """A line of a file of users, made as the documentation says."""
+    """Returns a line of a password file, made as documented."""
 
     done = subprocess.run(['openssl', 'passwd', '-apr1', password],
                           stdout=subprocess.PIPE, check=True, text=True)
@@ -204,7 +208,7 @@ def hashed(user, password):
 
 
 def files():
-    """The files of docs/recipes that nginx or another program reads."""
+    """Returns the files of docs/recipes that nginx or another program reads."""
 
     found = glob.glob('**', root_dir=RECIPES, recursive=True)
 

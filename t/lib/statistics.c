@@ -1,6 +1,6 @@
 /*
- * Preloaded into nginx: librdkafka's statistics are what the file FILE_NAME has.
- * One thread reads them at a time.
+ * Preloaded into nginx.  Replaces librdkafka's statistics with the contents of
+ * the file FILE_NAME.  Only one thread may read them at a time.
  */
 
 #include <stdio.h>

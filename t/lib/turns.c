@@ -1,8 +1,11 @@
 /*
- * Preloaded into nginx, with FOLDER defined: a file "turns" there says how many
- * messages are handed to librdkafka, and how many are reported, in a turn of
- * the event loop, a line for each turn that had any.  The loop is held as long
- * as there is a file "hold-loop", where a file "held-loop" says that it is.
+ * Preloaded into nginx, and compiled with FOLDER defined.  This folder has the
+ * files:
+ *
+ *     turns        a line for each turn of the event loop with messages: how
+ *                  many were handed to librdkafka, and how many were reported
+ *     hold-loop    the event loop stops while this file exists
+ *     held-loop    is created when the event loop has stopped
  */
 
 #define _GNU_SOURCE
@@ -19,7 +22,7 @@ static __thread unsigned  sent;
 static __thread unsigned  reported;
 
 
-/* called in the thread that produces, for each message */
+/* librdkafka calls this for each message, in the thread that produces it */
 
 static rd_kafka_resp_err_t
 on_send(rd_kafka_t *rk, rd_kafka_message_t *msg, void *data)

@@ -1,6 +1,6 @@
 /*
- * Preloaded into nginx: librdkafka is of the VERSION that is given, a number,
- * and its text is "of a test".
+ * Preloaded into nginx.  librdkafka reports the number VERSION as its version,
+ * and "of a test" as the version's text.
  */
 
 #include <librdkafka/rdkafka.h>

@@ -1,29 +1,35 @@
 
 /*
- * librdkafka's mock cluster as a process of its own, with faults on command.
+ * A process with librdkafka's mock cluster, which injects faults on command.
  *
  *     kafka-mock [BROKERS]
  *
- * It prints "bootstrap LIST control ADDRESS:PORT" and then takes commands, a
- * line each, from standard input and from connections to the control port.
- * Each is answered with a line, "ok" or "error REASON":
+ * The process prints "bootstrap LIST control ADDRESS:PORT".  Then it reads
+ * commands, one in each line, from standard input and from connections to the
+ * control port.  It answers each command with the line "ok" or "error REASON":
  *
  *     topic NAME PARTITIONS           create a topic
- *     error NAME ERROR                answer metadata requests for it with that
- *     fail API ERROR [COUNT]          fail the next COUNT (1) such requests
- *     clear API                       forget what "fail" has left
- *     answer BROKER API ERROR MS      answer a broker's next such request with
- *                                     that, or NO_ERROR, after so long; from
- *                                     then on "fail" does not reach them
- *     rtt BROKER MS                   delay each answer of a broker
- *     down BROKER, up BROKER          refuse connections, accept them again
- *     leader NAME PARTITION BROKER    -1: none
+ *     error NAME ERROR                answer metadata requests for the topic
+ *                                     with the error
+ *     fail API ERROR [COUNT]          answer the next COUNT (default 1)
+ *                                     requests with the error
+ *     clear API                       remove the remaining errors of "fail"
+ *     answer BROKER API ERROR MS      delay the broker's next answer by MS
+ *                                     milliseconds, and set its error, or
+ *                                     NO_ERROR; afterwards "fail" has no effect
+ *                                     on these requests of the broker
+ *     rtt BROKER MS                   delay each answer of the broker by MS
+ *                                     milliseconds
+ *     down BROKER                     refuse connections to the broker
+ *     up BROKER                       accept connections again
+ *     leader NAME PARTITION BROKER    set the leader; -1 means no leader
  *     reset                           undo fail, error, rtt, down and leader,
- *                                     not answer
+ *                                     but not answer
  *
- * ERROR is a name or number of librdkafka's, API a number of the protocol's
- * (0 is Produce, 3 is Metadata), a BROKER of -1 means all of them.  The
- * process ends with its standard input or with its parent.
+ * ERROR is the name or the number of an error of librdkafka.  API is the number
+ * of a request in Kafka's protocol: 0 is Produce, 3 is Metadata.  In rtt, down
+ * and up, a BROKER of -1 means all brokers.  The process ends when its standard
+ * input is closed or its parent ends.
  */
 
 #include <errno.h>
@@ -79,7 +85,7 @@ static int error_code(const char *word, rd_kafka_resp_err_t *err);
 static int                       replicas = 1;
 static rd_kafka_mock_cluster_t  *cluster;
 
-/* what "reset" must undo, as the library cannot be asked */
+/* the changes that "reset" must undo: librdkafka does not list them */
 static char                      failing[MAX_APIS];
 static char                      topics[MAX_TOPICS][NAME_SIZE];
 static size_t                    ntopics;
@@ -197,7 +203,7 @@ serve(int fd)
             pfds[i].events = POLLIN;
         }
 
-        /* a full house lets newcomers wait in the backlog */
+        /* if all places are taken, new connections wait in the backlog */
 
         pfds[n].fd = (n < MAX_PEERS) ? fd : -1;
         pfds[n].events = POLLIN;
@@ -221,7 +227,7 @@ serve(int fd)
             }
         }
 
-        /* from the end, since the last peer takes the place of one that left */
+        /* iterate backwards: the last peer replaces a peer that has left */
 
         for (i = n; i-- > 0; /* void */ ) {
 
@@ -240,7 +246,7 @@ serve(int fd)
 }
 
 
-/* returns -1 once the peer has left */
+/* returns 0, or -1 if the peer has left or its line is too long */
 
 static int
 peer_read(peer_t *p)
@@ -445,7 +451,7 @@ command_reset(void)
                                       RD_KAFKA_RESP_ERR_NO_ERROR);
     }
 
-    /* any leader will do */
+    /* any leader is good enough, so use broker 1 */
 
     while (nleaders > 0) {
         l = &leaders[--nleaders];
