@@ -7,12 +7,12 @@ It refuses:
 
   - a line in the middle of a paragraph that renders as a quotation, a list or
     a heading, because it happens to begin with ">", "-" or "#"
-  - a backtick that opens no code, and a link that is none
+  - a backtick that opens no code, and a link with a wrong syntax
   - a table row that continues the row above, or has too many cells
-  - dead links and dead anchors, those of other files that name a document too
+  - dead links, dead anchors, and names of missing documents in other files
   - commands that no test runs: see code()
 
-t/e2e/documents.py runs what this script finds with blocks().
+t/e2e/documents.py runs the blocks of code that blocks() returns.
 """
 
 import collections
@@ -31,29 +31,29 @@ SKIPPED = {'.git', 'build', 'node_modules', '__pycache__'}
 COLUMNS = 100
 NOT_WRAPPED = {'docs/design.md', 'docs/performance.md'}
 
-# What a block of code may be.
+# The languages of blocks of code.
 COMMANDS = {'sh', 'console'}
 OTHERS = {'nginx', 'js', 'json', 'text', 'yaml', 'c'}
 
-# Where t/e2e/documents.py does not look, and the test that runs what is there.
+# Documents that t/e2e/documents.py does not run, and the test that does.
 RUN_ELSEWHERE = {'docs/moving-from-': 't/e2e/clients.py'}
 
-# A command, where a block is not said to have any.
+# A command in a block whose language is not one of commands.
 PROGRAM = re.compile(r'\s*(?:\$ |(?:apt|apt-get|bash|cp|curl|docker|kcat|kill|'
                      r'kubectl|mkdir|nginx|node|openssl|python3|rm|service|'
                      r'systemctl|(?:util|t)/[\w/.-]+)(?: [^.;{]|$))')
 
-# A word that ends no cell: the sentence goes on in the next row.
+# The end of a cell whose sentence continues in the next row.
 OPEN_END = re.compile(r'(?:[,;:(]| (?:a|an|and|as|by|had|of|or|the|to|with))$')
 
-# A document that a file which is no Markdown names.
+# The name of a document in a file that is not Markdown.
 NAMED = re.compile(r'(?<![\w/.-])(?:docs/[\w/.*{}-]*\w|[A-Z]{4,}\.md)')
 
 Block = collections.namedtuple('Block', 'file line language note text')
 
 
 def names():
-    """The project's files that are text."""
+    """Yields the names of the project's text files."""
 
     for folder, folders, files in os.walk(ROOT):
         folders[:] = sorted(name for name in folders if name not in SKIPPED
@@ -74,7 +74,7 @@ def parse(text):
 
 
 def blocks(name):
-    """The blocks of code of a file."""
+    """Yields the blocks of code in a file."""
 
     for token in parse(read(name)):
         if token.type == 'fence':
@@ -84,7 +84,7 @@ def blocks(name):
 
 
 def anchor(inline):
-    """GitHub's anchor of a heading."""
+    """Returns GitHub's anchor of a heading."""
 
     text = ''.join(child.content for child in inline.children
                    if child.type in ('text', 'code_inline'))
@@ -132,7 +132,7 @@ class Page:
         return self.found
 
     def structure(self):
-        """Lines that a paragraph did not mean to begin something with."""
+        """Reports lines of a paragraph that render as something else."""
 
         ends = {token.map[1] for token in self.tokens
                 if token.type == 'paragraph_open'}
@@ -219,13 +219,15 @@ class Page:
                 self.report(line, f'{len(text)} columns')
 
     def code(self, block):
-        """Commands are run by t/e2e/documents.py, as they are, unless the word
-        that follows the language says otherwise:
+        """Checks that a test runs the commands in a block.
+
+        t/e2e/documents.py runs the commands as they are, unless the words after
+        the language name an exception:
 
             ```sh by t/package.sh        that file runs them
-            ```sh not run: WHY           nothing does
+            ```sh not run: WHY           no test runs them
 
-        Then they are compared with the files that they call, at the least.
+        Commands that are not run are compared with the scripts that they call.
         """
 
         line = block.line - 1
@@ -264,8 +266,10 @@ class Page:
                 self.report(line, f'invalid JSON: {e}')
 
     def runs(self, line, name, text):
-        """A test that runs commands has each of them in it: the program and
-        its first argument, or all its options.
+        """Checks that a test contains each command.
+
+        The test must contain the program with its first argument, or with all
+        its options.
         """
 
         if not os.path.exists(os.path.join(ROOT, name)):
@@ -274,7 +278,7 @@ class Page:
 
         test = read(name)
         if self.name in test:
-            return          # it takes them from this page
+            return          # the test reads the commands from this page
 
         values = dict(re.findall(r'^(\w+)=([^\s"(]+)$', test, re.M))
         for _ in values:
@@ -290,8 +294,9 @@ class Page:
                 self.report(line, f'{name} does not run: {command}')
 
     def calls(self, line, text):
-        """A script of the project that a command calls is there, and so are
-        its options.
+        """Checks that the project's scripts in commands exist.
+
+        Also checks that the scripts have the options.
         """
 
         for command in self.commands(text):
@@ -315,7 +320,7 @@ class Page:
 
 
 def named_documents():
-    """Documents that files which are no Markdown name, and that are not."""
+    """Yields missing documents that are named in files other than Markdown."""
 
     for name in names():
         if name.endswith('.md') or os.path.basename(name) == 'check_docs.py':
