@@ -10,11 +10,13 @@
 #include <ngx_http_kafka_topic_name.h>
 
 
-/* records from which on a batch is freed in a turn of its own: it may take the
-   loop some milliseconds */
+/*
+ * A batch of this many records, or more, is freed in its own turn of the event
+ * loop, because that may take some milliseconds.
+ */
 #define NGX_HTTP_KAFKA_BATCH_LARGE    10000
 
-/* bytes that librdkafka takes for a message beside its key, about */
+/* rough size in bytes of a message in librdkafka, without its key */
 #define NGX_HTTP_KAFKA_BATCH_MESSAGE  256
 
 
@@ -28,7 +30,7 @@ static void ngx_http_kafka_batch_free_later(ngx_http_kafka_batch_t *batch);
 static void ngx_http_kafka_batch_free_handler(ngx_event_t *ev);
 
 
-static ngx_queue_t  ngx_http_kafka_batch_large;  /* to be freed later */
+static ngx_queue_t  ngx_http_kafka_batch_large;  /* batches to be freed */
 static ngx_event_t  ngx_http_kafka_batch_free_event;
 
 
@@ -106,7 +108,7 @@ ngx_http_kafka_batch_target(ngx_http_kafka_batch_t *batch, ngx_str_t *name,
 }
 
 
-/* among several: a single one is the one asked for last */
+/* searches two or more targets: a single one is batch->target */
 
 static ngx_http_kafka_target_t *
 ngx_http_kafka_batch_find(ngx_http_kafka_batch_t *batch, ngx_str_t *name)
@@ -194,7 +196,7 @@ ngx_http_kafka_batch_record(ngx_http_kafka_batch_t *batch)
 ngx_http_kafka_header_t *
 ngx_http_kafka_batch_header(ngx_http_kafka_batch_t *batch)
 {
-    /* and once more, in librdkafka */
+    /* librdkafka has a copy */
 
     ngx_http_kafka_batch_hold(batch, 2 * sizeof(ngx_http_kafka_header_t));
 

@@ -12,31 +12,31 @@
 #endif
 
 
-/* milliseconds */
+/* milliseconds to wait for a client's end: in a task; and, at least, at exit */
 #define NGX_HTTP_KAFKA_CLIENT_TASK    1000
 #define NGX_HTTP_KAFKA_CLIENT_MOMENT  200
 
-/* requests with records whose times are kept: more than brokers have at once */
+/* number of requests whose send times are kept: more than can be in flight */
 #define NGX_HTTP_KAFKA_CLIENT_TIMES   256
 
-/* in Kafka's protocol */
+/* the API key of Produce in Kafka's protocol */
 #define NGX_HTTP_KAFKA_CLIENT_PRODUCE  0
 
 
-/* a client's opaque: it owns it */
+/* the opaque of a client, which owns it */
 
 typedef struct {
     ngx_msec_t                   sent;      /* 0: never */
-    uint32_t                     requests;  /* that carried records */
+    uint32_t                     requests;  /* sent, with records */
     ngx_thread_mutex_t           lock;      /* of an isolated client */
     unsigned                     isolated:1;
     unsigned                     watched:1;
     unsigned                     large:1;
 
-    /* under the lock: a request of the group was refused */
+    /* a request of the current group was refused; protected by the lock */
     ngx_uint_t                   refused;
 
-    /* when the last requests were sent, each in the place of its number */
+    /* send times of the last requests, by request number modulo the size */
     ngx_msec_t                   times[NGX_HTTP_KAFKA_CLIENT_TIMES];
 } ngx_http_kafka_client_state_t;
 
@@ -73,11 +73,11 @@ static void ngx_http_kafka_client_free(rd_kafka_t *rk);
 /* whether the last attempt to make a client failed, in any thread */
 static ngx_uint_t  ngx_http_kafka_client_failed;
 
-/* clients that are not destroyed yet, whose threads may still run */
+/* clients not yet destroyed, whose threads may still run */
 static ngx_uint_t  ngx_http_kafka_client_alive;
 
 
-/* as numbered in openssl/x509_vfy.h, which is not needed to build */
+/* error numbers of openssl/x509_vfy.h, which is not needed to build */
 
 static ngx_http_kafka_client_cert_t  ngx_http_kafka_client_certs[] = {
     { 9, "it is not yet valid" },
@@ -117,7 +117,7 @@ ngx_http_kafka_client_new(const rd_kafka_conf_t *conf, ngx_uint_t isolated,
 
     rd_kafka_conf_set_opaque(copy, state);
 
-    /* not a part of what is copied */
+    /* rd_kafka_conf_dup() does not copy interceptors */
 
     (void) rd_kafka_conf_interceptor_add_on_new(copy, "nginx",
                                                 ngx_http_kafka_client_watch,
@@ -136,8 +136,10 @@ ngx_http_kafka_client_new(const rd_kafka_conf_t *conf, ngx_uint_t isolated,
     }
 
     /*
-     * librdkafka has freed what the copy still names, once it has called the
-     * interceptor: the rest is lost, some 4 kB, the first time
+     * If rd_kafka_new() fails after it has called the interceptor, it has freed
+     * memory that the copy still points to, and the copy cannot be destroyed.
+     * That leaks some 4 kB, but only once: after a failure, conf is checked by
+     * ngx_http_kafka_client_try() first.
      */
 
     if (!state->watched) {
@@ -263,7 +265,9 @@ ngx_http_kafka_client_watch(rd_kafka_t *rk, const rd_kafka_conf_t *conf,
 }
 
 
-/* in a thread of librdkafka, when the last byte of a request is written */
+/*
+ * runs in a thread of librdkafka, after the last byte of a request is written
+ */
 
 static rd_kafka_resp_err_t
 ngx_http_kafka_client_request_sent(rd_kafka_t *rk, int fd, const char *broker,
@@ -277,14 +281,17 @@ ngx_http_kafka_client_request_sent(rd_kafka_t *rk, int fd, const char *broker,
     if (key == NGX_HTTP_KAFKA_CLIENT_PRODUCE) {
         now = ngx_http_kafka_client_clock();
 
-        /* the number first: a thread that reads the time sees it, too */
+        /*
+         * count first: a thread that reads the new time must see the new count,
+         * too
+         */
 
         n = __atomic_fetch_add(&state->requests, 1, __ATOMIC_RELAXED);
 
         __atomic_store_n(&state->times[n % NGX_HTTP_KAFKA_CLIENT_TIMES], now,
                          __ATOMIC_RELEASE);
 
-        /* another broker's thread may come later with an earlier time */
+        /* the thread of another broker may store an earlier time later */
 
         last = __atomic_load_n(&state->sent, __ATOMIC_RELAXED);
 
@@ -302,9 +309,10 @@ ngx_http_kafka_client_request_sent(rd_kafka_t *rk, int fd, const char *broker,
 
 
 /*
- * In the thread of the broker, before it sends another request.  A record with
- * a broker has an answer to its request, and then no lock of librdkafka is
- * held.  With several errors in one answer, librdkafka sets none here.
+ * Called in the broker's thread, before that thread sends another request.  If
+ * the record has a broker id, a broker has answered its request, and librdkafka
+ * holds no lock.  If an answer has several errors, librdkafka sets none here,
+ * so msg->err is 0, and only the status shows the refusal.
  */
 
 static rd_kafka_resp_err_t
@@ -377,7 +385,7 @@ ngx_http_kafka_client_clock(void)
 
     now = (ngx_msec_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 
-    /* 0 means that nothing was sent */
+    /* 0 stands for "never sent" */
     return ngx_max(now, 1);
 }
 
@@ -482,9 +490,9 @@ ngx_http_kafka_client_free(rd_kafka_t *rk)
 #ifdef __GLIBC__
 
     /*
-     * The memory of a client of many topics is spread over the arenas of its
-     * threads.  glibc keeps it: tens of megabytes for each client.  The event
-     * loop may have to wait for the trim for some milliseconds.
+     * The memory of a client with many topics is spread over the arenas of its
+     * threads.  glibc would keep it: tens of megabytes for each client.  The
+     * trim may make the event loop wait for some milliseconds.
      */
 
     if (state->large) {
@@ -527,8 +535,9 @@ ngx_http_kafka_client_destroy_task(void *data, ngx_log_t *log)
     ngx_log_debug0(NGX_LOG_DEBUG_CORE, log, 0, "kafka destroy client");
 
     /*
-     * A name that cannot be resolved holds a client for many seconds.  The exit
-     * joins the threads of the pool, and must not wait that long.
+     * While a broker's name cannot be resolved, destroying a client takes many
+     * seconds.  nginx joins the threads of its pools before it exits, so the
+     * task must end sooner.
      */
 
     (void) ngx_http_kafka_client_destroy(data, NGX_HTTP_KAFKA_CLIENT_TASK,
@@ -557,7 +566,11 @@ ngx_http_kafka_client_destroy_until(rd_kafka_t *rk, ngx_msec_t until)
 }
 
 
-/* in a thread that may outlast the wait for it; any thread */
+/*
+ * Destroys the client in a new thread, and waits for it for timeout
+ * milliseconds.  Returns NGX_OK, or NGX_AGAIN if the thread still runs or could
+ * not be created.  Any thread.
+ */
 
 static ngx_int_t
 ngx_http_kafka_client_destroy(rd_kafka_t *rk, ngx_msec_t timeout,
@@ -605,7 +618,7 @@ ngx_http_kafka_client_exit(void)
 }
 
 
-/* a worker exits with 0; functions that were registered before do not run */
+/* skips the functions registered by atexit() before; a worker's status is 0 */
 
 static void
 ngx_http_kafka_client_exit_now(void)

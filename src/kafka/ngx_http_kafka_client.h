@@ -18,25 +18,25 @@
 
 
 /*
- * Makes a producer client from a copy of conf; on failure returns NULL, the
- * reason in errstr of NGX_HTTP_KAFKA_CLIENT_ERROR bytes.  An isolated client
- * has one group of records at a time; see ngx_http_kafka_client_hold().  Any
- * thread.
+ * Creates a producer client from a copy of conf.  Returns NULL on failure, with
+ * the reason in errstr, which has NGX_HTTP_KAFKA_CLIENT_ERROR bytes.  An
+ * isolated client gets one group of records at a time; see
+ * ngx_http_kafka_client_hold().  Any thread.
  */
 rd_kafka_t *ngx_http_kafka_client_new(const rd_kafka_conf_t *conf,
     ngx_uint_t isolated, char *errstr);
 
 /*
- * As above, for a client whose queues are not served: it has no events and no
- * log, since the producing client reports on the brokers.  Any thread.
+ * The same for a client whose queues are not served: it has no events and no
+ * log, because the producing client reports errors of the brokers.  Any thread.
  */
 rd_kafka_t *ngx_http_kafka_client_new_quiet(const rd_kafka_conf_t *conf,
     char *errstr);
 
 /*
- * Checks conf: makes a client and destroys it.  The client gets no broker, so
- * it contacts none and its threads end at once.  Returns NGX_OK, or NGX_ERROR
- * with the reason in errstr.  Any thread.
+ * Checks conf by creating and destroying a client.  The client has no broker
+ * addresses, so it connects to none, and its threads end at once.  Returns
+ * NGX_OK, or NGX_ERROR with the reason in errstr.  Any thread.
  */
 ngx_int_t ngx_http_kafka_client_try(const rd_kafka_conf_t *conf,
     char *errstr);
@@ -69,45 +69,48 @@ ngx_msec_t ngx_http_kafka_client_idle(rd_kafka_t *rk);
 uint32_t ngx_http_kafka_client_requests(rd_kafka_t *rk);
 
 /*
- * Returns the milliseconds, or more, from request number "requests" of those
- * with records, counted from 0, to the last one.  That request must have been
- * sent.  Returns NGX_MAX_INT32_VALUE if its time is no longer kept.  Any
- * thread.
+ * Returns the milliseconds from the sending of request number "requests" to the
+ * sending of the last request; the result may be too large.  Requests with
+ * records are counted from 0, and this one must have been sent.  Returns
+ * NGX_MAX_INT32_VALUE if its time is no longer kept.  Any thread.
  */
 ngx_msec_t ngx_http_kafka_client_sending(rd_kafka_t *rk, uint32_t requests);
 
 /*
- * For rd_kafka_conf_set_ssl_cert_verify_cb(): accepts what OpenSSL does, and
- * says why not, which librdkafka 2.0 leaves out.  A thread of librdkafka.
+ * The callback for rd_kafka_conf_set_ssl_cert_verify_cb().  Accepts what
+ * OpenSSL accepts, and otherwise writes a reason to errstr, which librdkafka
+ * 2.0 does not do.  Runs in a thread of librdkafka.
  */
 int ngx_http_kafka_client_verify(rd_kafka_t *rk, const char *broker,
     int32_t id, int *error, int depth, const char *cert, size_t size,
     char *errstr, size_t errsize, void *opaque);
 
 /*
- * Notes that the client has had many topics: its memory goes back to the system
- * when it is destroyed.  Event loop.
+ * Notes that the client has had many topics: when it is destroyed, its memory
+ * is returned to the system.  Event loop.
  */
 void ngx_http_kafka_client_large(rd_kafka_t *rk);
 
 /*
- * Destroys a client, which can take many seconds, without holding the event
- * loop: in a thread of nginx's pool.  Event loop.
+ * Destroys a client in a thread of nginx's pool, because that can take many
+ * seconds.  Event loop.
  */
 void ngx_http_kafka_client_destroy_later(ngx_thread_pool_t *tp,
     rd_kafka_t *rk);
 
 /*
- * Destroys a client as the process exits.  Waits until the time until (of
- * ngx_current_msec), and for a moment even if that is over.  Returns NGX_OK, or
- * NGX_AGAIN if it takes longer: the client is left alone.  Event loop.
+ * Destroys a client while the process exits.  Waits until the time "until" (of
+ * ngx_current_msec), or for a moment if that has passed.  Returns NGX_OK, or
+ * NGX_AGAIN if the client's threads have not ended by then.  They may run on.
+ * Event loop.
  */
 ngx_int_t ngx_http_kafka_client_destroy_until(rd_kafka_t *rk,
     ngx_msec_t until);
 
 /*
- * As the process exits, after all else: if a client is left alone, exit() frees
- * nothing that its threads may use, such as what OpenSSL has.  Event loop.
+ * The last call while the process exits.  If a client is still alive, exit()
+ * will not free what the client's threads may use, such as OpenSSL's data.
+ * Event loop.
  */
 void ngx_http_kafka_client_exit(void);
 

@@ -10,7 +10,7 @@
 
 
 struct ngx_http_kafka_client_task_s {
-    ngx_thread_task_t              *task;      /* has this as its ctx */
+    ngx_thread_task_t              *task;      /* its ctx is this structure */
     rd_kafka_conf_t                *conf;
     ngx_uint_t                      isolated;
     rd_kafka_t                     *rk;
@@ -56,7 +56,7 @@ ngx_http_kafka_client_task_start(ngx_thread_pool_t *tp,
 }
 
 
-/* in a thread of the pool, which alone uses the task until it is done */
+/* runs in a thread of the pool, which alone uses the task until it is done */
 
 static void
 ngx_http_kafka_client_task_run(void *data, ngx_log_t *log)

@@ -14,7 +14,7 @@
 #endif
 
 
-/* milliseconds after its deadline in which librdkafka would give up a record */
+/* milliseconds added to message.timeout.ms for librdkafka's own time-out */
 #define NGX_HTTP_KAFKA_CLIENTS_LATER  5000
 
 
@@ -103,8 +103,8 @@ ngx_http_kafka_clients_start(ngx_http_kafka_clients_t *clients)
 
 
 /*
- * What the clients are made with.  A mock cluster outlives them all, with its
- * address, its topics and their records: it has a client of its own.
+ * Creates the configurations of the clients.  A mock cluster must outlive all
+ * of them, with its address, topics and records, so it has a client of its own.
  */
 
 static ngx_int_t
@@ -134,7 +134,7 @@ ngx_http_kafka_clients_confs(ngx_http_kafka_clients_t *clients, char *errstr)
 
     clients->shard_conf = rd_kafka_conf_dup(clients->first_conf);
 
-    /* only the statistics of the first one are read */
+    /* only the statistics of the first shard are read */
 
     (void) rd_kafka_conf_set(clients->shard_conf, "statistics.interval.ms",
                              "0", NULL, 0);
@@ -145,9 +145,10 @@ ngx_http_kafka_clients_confs(ngx_http_kafka_clients_t *clients, char *errstr)
                              "false", NULL, 0);
 
     /*
-     * a record that fails for good may have others sent under new sequence
-     * numbers: with one lane and one request on its way to a broker there is
-     * none that it may have
+     * After a record has failed for good, librdkafka may send other records
+     * again under new sequence numbers.  That is harmless here: an isolated
+     * client has one lane and one request in flight, so there is no other
+     * record that a broker may have already.
      */
 
     clients->isolated_conf = rd_kafka_conf_dup(clients->aux_conf);
@@ -178,8 +179,9 @@ ngx_http_kafka_clients_use_mock(ngx_http_kafka_clients_t *clients)
 
 
 /*
- * A record that librdkafka lets time out makes it number all others anew, as
- * one that failed: the module gives it up before.
+ * When a record times out in librdkafka, librdkafka bumps the epoch and
+ * renumbers all other records, as after a failure.  So the module gives the
+ * record up before that.
  */
 
 static void

@@ -14,9 +14,9 @@
 
 
 /*
- * The clients of librdkafka that a producer has: shards, over which partitions
- * are spread; isolated ones, which have one lane's group at a time; and one
- * that has librdkafka's mock cluster, where it is configured.  Event loop.
+ * The librdkafka clients of a producer: shards, over which partitions are
+ * spread; isolated clients, each with one lane's group at a time; and a client
+ * for librdkafka's mock cluster, if one is configured.  Event loop.
  */
 
 
@@ -28,15 +28,15 @@
 
 typedef struct {
     ngx_http_kafka_conf_t       *conf;
-    ngx_http_kafka_events_t     *events;     /* of all shards */
+    ngx_http_kafka_events_t     *events;     /* shared by all shards */
     ngx_http_kafka_shard_handler_pt
                                  handler;    /* of shards */
     void                        *data;
 
-    /* shards, and then the isolated ones */
+    /* the shards, then the isolated clients */
     ngx_http_kafka_shard_t       shards[NGX_HTTP_KAFKA_CLIENTS_ALL];
-    ngx_uint_t                   nshards;    /* in use, without isolated ones */
-    ngx_uint_t                   generation; /* the last one */
+    ngx_uint_t                   nshards;    /* in use, of the shards */
+    ngx_uint_t                   generation; /* last number given */
 
     rd_kafka_t                  *mock;       /* or NULL */
 
@@ -48,25 +48,25 @@ typedef struct {
 } ngx_http_kafka_clients_t;
 
 
-/* expects a zeroed object with the first group of members set */
+/* initializes a zeroed object with conf, events, handler and data set */
 void ngx_http_kafka_clients_init(ngx_http_kafka_clients_t *clients);
 
 /*
- * Has the first shard's client made.  The first time, as the process starts, it
- * is made at once, with all that the clients need.  As
- * ngx_http_kafka_shard_open().
+ * Opens the first shard, and returns the same as ngx_http_kafka_shard_open().
+ * The first call, when the process starts, also prepares what all clients need,
+ * and creates the client before it returns.
  */
 ngx_int_t ngx_http_kafka_clients_open(ngx_http_kafka_clients_t *clients);
 
-/* the shard in whose queue a lane that is ready waits */
+/* returns the shard in whose queue the lane waits when it is ready */
 ngx_http_kafka_shard_t *ngx_http_kafka_clients_shard(
     ngx_http_kafka_clients_t *clients, ngx_http_kafka_lane_t *lane);
 
-/* the first isolated one: lanes wait there for any of these */
+/* returns the first isolated client, whose queue all isolated lanes share */
 ngx_http_kafka_shard_t *ngx_http_kafka_clients_isolated(
     ngx_http_kafka_clients_t *clients);
 
-/* frees the rest, once all shards have ended */
+/* frees everything, once all shards have ended; until is of ngx_current_msec */
 void ngx_http_kafka_clients_close(ngx_http_kafka_clients_t *clients,
     ngx_msec_t until);
 

@@ -10,18 +10,21 @@
 #include <ngx_http_kafka_property.h>
 
 
-/* milliseconds */
+/* milliseconds between statistics, if kafka_health needs them */
 #define NGX_HTTP_KAFKA_CONF_STATISTICS       1000
 #define NGX_HTTP_KAFKA_CONF_STATISTICS_TEXT  "1000"
 
 /*
- * Milliseconds, the shortest time before a retry: a client that may send a
- * message twice is purged every 10 ms, which must come first
+ * The smallest backoff before a retry that may be configured, in milliseconds.
+ * A client that might send a message twice is purged every 10 ms, and the purge
+ * must come before the retry.
  */
 #define NGX_HTTP_KAFKA_CONF_BACKOFF          20
 
-/* librdkafka's versions, 2.4.0 and 2.10.0: in between, a topic that has another
-   id than before leaves a freed entry in the cache of metadata */
+/*
+ * librdkafka from 2.4.0 to before 2.10.0 leaves a freed entry in its cache of
+ * metadata when the id of a topic has changed.
+ */
 #define NGX_HTTP_KAFKA_CONF_CRASHES          0x02040000
 #define NGX_HTTP_KAFKA_CONF_CRASHES_NO_MORE  0x020a0000
 
@@ -30,7 +33,7 @@ typedef struct {
     rd_kafka_conf_t             *conf;
     ngx_array_t                  names;      /* of properties set so far */
     ngx_array_t                  files;
-    char                        *table;      /* librdkafka's, of properties */
+    char                        *table;      /* see property_table() */
     unsigned                     brokers:1;
     unsigned                     statistics:1;
 } ngx_http_kafka_conf_ctx_t;
@@ -88,20 +91,20 @@ static ngx_http_kafka_conf_default_t  ngx_http_kafka_conf_defaults[] = {
     { "max.in.flight.requests.per.connection", "5" },
     { "client.id", "nginx" },
 
-    /* twice the linger otherwise: never, and each message has its own batch */
+    /* the default is twice linger.ms, 0: each message has its own batch then */
     { "sticky.partitioning.linger.ms", "10" },
 
-    /* partitions that were added: the look-up knows them, this client not */
+    /* until a refresh, the client lacks added partitions that look-ups find */
     { "topic.metadata.refresh.interval.ms", "10000" },
 
-    /* librdkafka looks for overdue messages between two attempts only */
+    /* librdkafka finds timed-out messages only between connection attempts */
     { "reconnect.backoff.max.ms", "1000" },
 
     { NULL, NULL }
 };
 
 
-/* librdkafka has the second one since 2.3 */
+/* retry.backoff.max.ms exists since librdkafka 2.3 */
 
 static const char  *ngx_http_kafka_conf_backoffs[] = {
     "retry.backoff.ms",
@@ -239,7 +242,7 @@ ngx_http_kafka_conf_health(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf)
 }
 
 
-/* of the library that is loaded, which may not be the one of the headers */
+/* the loaded library may differ from the one whose headers were used */
 
 void
 ngx_http_kafka_conf_version(ngx_conf_t *cf)
@@ -323,7 +326,7 @@ ngx_http_kafka_conf_property(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 
     if (cf->args->nelts != 2) {
 
-        /* an unknown name may be the rest of a secret without quotes */
+        /* do not log an unknown name: it may be a part of an unquoted secret */
 
         if (ngx_http_kafka_property_owner(ctx->table, &value[0])) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -415,7 +418,7 @@ ngx_http_kafka_conf_set(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
                           errstr, sizeof(errstr))
         != RD_KAFKA_CONF_OK)
     {
-        /* some of librdkafka's words end with a line feed */
+        /* some of librdkafka's error texts end with a line feed */
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "kafka property \"%V\": %*s",
                            name, strcspn(errstr, "\n"), errstr);
@@ -460,7 +463,7 @@ ngx_http_kafka_conf_names_file(ngx_str_t *name, ngx_str_t *value)
 {
     const char  **p;
 
-    /* librdkafka looks for the system's certificates */
+    /* "probe": librdkafka looks for the system's certificates */
 
     if (value->len == 0 || ngx_strcmp(value->data, "probe") == 0) {
         return 0;
@@ -476,7 +479,10 @@ ngx_http_kafka_conf_names_file(ngx_str_t *name, ngx_str_t *value)
 }
 
 
-/* a directory has too many: librdkafka looks for what it needs in it */
+/*
+ * Copies the file, and sets *value to the path of the copy.  A directory of CA
+ * certificates is not copied: librdkafka finds what it needs there.
+ */
 
 static ngx_int_t
 ngx_http_kafka_conf_read_file(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
@@ -515,7 +521,10 @@ ngx_http_kafka_conf_read_file(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
 }
 
 
-/* it has every topic; since librdkafka 2.1 only where it may create them */
+/*
+ * the mock cluster has every topic; since librdkafka 2.1, only if it may create
+ * topics
+ */
 
 static ngx_int_t
 ngx_http_kafka_conf_mock(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
@@ -540,7 +549,7 @@ ngx_http_kafka_conf_mock(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
         if (ngx_strcmp(names[i].data, "bootstrap.servers") == 0
             || ngx_strcmp(names[i].data, "metadata.broker.list") == 0)
         {
-            /* librdkafka would forget the brokers and answer by itself */
+            /* librdkafka would ignore these brokers and use the mock cluster */
 
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "kafka producer \"%V\" cannot have both \"%V\" "
@@ -566,7 +575,7 @@ ngx_http_kafka_conf_mock(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
 }
 
 
-/* the shortest time before a retry: since librdkafka 2.3 it varies by 20 % */
+/* the shortest time before a retry: since librdkafka 2.3 it varies by 20% */
 
 static ngx_msec_t
 ngx_http_kafka_conf_backoff(rd_kafka_conf_t *conf)
@@ -677,7 +686,7 @@ ngx_http_kafka_conf_check(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,
 }
 
 
-/* what librdkafka has them for by now, by the user or by default */
+/* copies librdkafka's values of properties, set by the user or defaults */
 
 static void
 ngx_http_kafka_conf_values(ngx_http_kafka_conf_t *conf,
@@ -708,9 +717,10 @@ ngx_http_kafka_conf_values(ngx_http_kafka_conf_t *conf,
 
 
 /*
- * After a message that failed for good librdkafka would number all others anew,
- * and send some again that a broker has: with this property it stops instead,
- * before it has sent one.  librdkafka calls it experimental, so it may go.
+ * After a message has failed for good, librdkafka would bump the epoch,
+ * renumber all other messages, and send some again that a broker already has.
+ * With this property it raises a fatal error instead, before it sends anything
+ * more.  librdkafka calls the property experimental, so a version may lack it.
  */
 
 static ngx_int_t
@@ -755,7 +765,7 @@ ngx_http_kafka_conf_partitioner(ngx_http_kafka_conf_t *conf,
 }
 
 
-/* what only rd_kafka_new() finds is found here, not in a worker */
+/* finds errors that only rd_kafka_new() detects, before workers start */
 
 static char *
 ngx_http_kafka_conf_try(ngx_conf_t *cf, ngx_http_kafka_conf_t *conf,

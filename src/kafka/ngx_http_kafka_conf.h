@@ -16,14 +16,14 @@
 
 
 /*
- * The configuration of producers, while nginx reads it.  Nothing here keeps
- * a thread: the process that reads forks workers afterwards.
+ * Reads the configuration of producers.  No function leaves a thread behind:
+ * the process that reads the configuration forks workers afterwards.
  */
 
 
 /*
- * A producer as it is configured.  Nothing here changes once the configuration
- * is read; the pool of the configuration owns it.
+ * A producer's configuration.  It does not change after it was read.  The pool
+ * of nginx's configuration owns it.
  */
 
 typedef struct {
@@ -31,10 +31,10 @@ typedef struct {
     rd_kafka_conf_t     *properties;     /* NULL before the block is read */
     ngx_thread_pool_t   *thread_pool;
     ngx_msec_t           timeout;        /* message.timeout.ms */
-    ngx_msec_t           retry_backoff;  /* milliseconds, the shortest */
+    ngx_msec_t           retry_backoff;  /* the shortest, milliseconds */
     ngx_msec_t           statistics_interval;  /* milliseconds, 0: none */
     size_t               message_max;    /* message.max.bytes */
-    ngx_uint_t           in_flight;      /* requests, of a connection */
+    ngx_uint_t           in_flight;      /* requests per connection */
 
     const ngx_http_kafka_partitioner_t
                         *partitioner;
@@ -43,27 +43,30 @@ typedef struct {
     ngx_uint_t           line;           /* where it is first named */
     u_char              *file;
     ngx_uint_t           health_line;    /* where kafka_health names it */
-    u_char              *health_file;    /* NULL: nowhere */
+    u_char              *health_file;    /* NULL: not named */
 
     unsigned             auto_create:1;  /* brokers may create topics */
     unsigned             idempotent:1;
-    unsigned             mocked:1;       /* brokers inside a client */
-    unsigned             statistics_off:1;  /* by the user's 0 */
+    unsigned             mocked:1;       /* with the mock cluster */
+    unsigned             statistics_off:1;  /* the user has set 0 */
 } ngx_http_kafka_conf_t;
 
 
-/* a producer that is named, and not yet defined; NULL when memory is out */
+/* returns a producer that is not defined yet; NULL when out of memory */
 ngx_http_kafka_conf_t *ngx_http_kafka_conf_create(ngx_conf_t *cf,
     ngx_str_t *name);
 
-/* reads the block of properties that defines the producer, and checks it */
+/* reads and checks the block of properties that defines the producer */
 char *ngx_http_kafka_conf_block(ngx_conf_t *cf,
     ngx_http_kafka_conf_t *conf);
 
-/* once all is read, with some producer: warns of librdkafka's known faults */
+/*
+ * called once all is read, if there is a producer: warns of known faults of the
+ * loaded librdkafka
+ */
 void ngx_http_kafka_conf_version(ngx_conf_t *cf);
 
-/* once all is read: librdkafka's statistics, where kafka_health needs them */
+/* called once all is read: enables statistics if kafka_health needs them */
 char *ngx_http_kafka_conf_health(ngx_conf_t *cf,
     ngx_http_kafka_conf_t *conf);
 

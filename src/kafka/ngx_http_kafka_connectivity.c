@@ -8,14 +8,14 @@
 #include <ngx_http_kafka_errors.h>
 
 
-/* lines of librdkafka's log in a window of milliseconds */
+/* lines that are logged in a window, and its length in milliseconds */
 #define NGX_HTTP_KAFKA_LOG_LINES      10
 #define NGX_HTTP_KAFKA_LOG_WINDOW     1000
 
-/* milliseconds before the same cause is an error in the log again */
+/* milliseconds until the same cause is logged again at the level "error" */
 #define NGX_HTTP_KAFKA_LOG_REPEAT     10000
 
-/* milliseconds: librdkafka repeats an error that lasts every 30 s */
+/* milliseconds; librdkafka repeats a persistent error every 30 s */
 #define NGX_HTTP_KAFKA_UNREACHABLE    40000
 
 
@@ -38,7 +38,10 @@ ngx_http_kafka_connectivity_error(ngx_http_kafka_connectivity_t *cn,
     if (err == RD_KAFKA_RESP_ERR__TRANSPORT
         && ngx_strstr(text, ":SSL routines:"))
     {
-        /* TLS 1.3: the broker refuses after the client is done */
+        /*
+         * with TLS 1.3, a broker may refuse the client after the client's
+         * handshake is complete
+         */
 
         err = RD_KAFKA_RESP_ERR__SSL;
     }
@@ -50,8 +53,9 @@ ngx_http_kafka_connectivity_error(ngx_http_kafka_connectivity_t *cn,
 
 
 /*
- * librdkafka's text begins with the broker's name, "host:port/1: ", which ends
- * in "/bootstrap: " unless the address is one that the broker has advertised.
+ * librdkafka's text begins with the broker's name, such as "host:port/1: ".
+ * The name ends in the broker's id only if the broker has advertised this
+ * address; that of a bootstrap server ends in "/bootstrap".
  */
 
 static void
@@ -119,8 +123,9 @@ ngx_http_kafka_connectivity_report(ngx_http_kafka_connectivity_t *cn,
 
 
 /*
- * Whether the log has this error already: it comes again with each attempt to
- * connect, and from each client.  That a connection broke says less than why it
+ * Returns 1 if the error was logged at the level "error" a short time ago.
+ * Each connection attempt and each client repeat it.  A broken connection
+ * (_TRANSPORT) does not replace an earlier error that says why connections
  * cannot be made.
  */
 
@@ -187,12 +192,14 @@ ngx_http_kafka_connectivity_log(ngx_http_kafka_connectivity_t *cn, int level,
     if (ngx_strcmp(facility, "CONFWARN") == 0
         && ngx_strstr(text, "enable.gapless.guarantee"))
     {
-        /* each client says that it is experimental */
+        /* librdkafka warns for each client: the property is experimental */
 
         return;
     }
 
-    /* syslog's levels are nginx's less one; a broker's fault is no [crit] */
+    /*
+     * nginx's level is syslog's plus 1; a broker's failure is at most [error]
+     */
 
     level = ngx_max(level + 1, NGX_LOG_ERR);
 
@@ -206,8 +213,9 @@ ngx_http_kafka_connectivity_log(ngx_http_kafka_connectivity_t *cn, int level,
 
 
 /*
- * Brokers that stay away, or a debug setting, must not flood the log.  A line
- * that error_log leaves out by its level is not counted.
+ * Limits the lines per window, so that an outage or a debug setting does not
+ * flood the log.  Lines that error_log discards because of their level do not
+ * count.
  */
 
 static ngx_uint_t

@@ -79,7 +79,7 @@ ngx_http_kafka_delivery_report(void *owner, const rd_kafka_message_t *msg,
 }
 
 
-/* a lane or a topic whose records had better not be with others */
+/* notes in the lane and the topic what the error means for other records */
 
 static void
 ngx_http_kafka_delivery_suspect(ngx_http_kafka_shard_t *shard,
@@ -103,7 +103,7 @@ ngx_http_kafka_delivery_suspect(ngx_http_kafka_shard_t *shard,
         ngx_http_kafka_topic_suspected(record->target->topic);
     }
 
-    /* an isolated client numbers those that follow anew, and sends them */
+    /* an isolated client renumbers the records that follow, and sends them */
 
     if (persisted == RD_KAFKA_MSG_STATUS_NOT_PERSISTED
         && rd_kafka_message_broker_id(msg) >= 0
@@ -115,9 +115,9 @@ ngx_http_kafka_delivery_suspect(ngx_http_kafka_shard_t *shard,
 
 
 /*
- * NGX_OK: the record waits to be produced again.  NGX_AGAIN: what this report
- * means depends on those to come, and its lane has to wait.  NGX_DECLINED: it
- * is the last one.
+ * Returns NGX_OK if the record is back in its lane, to be produced again.
+ * NGX_AGAIN if its outcome depends on reports of other records; its lane stays
+ * busy.  NGX_DECLINED if this report is final.
  */
 
 static ngx_int_t
@@ -156,8 +156,9 @@ ngx_http_kafka_delivery_retry(ngx_http_kafka_shard_t *shard,
 
 
 /*
- * Kafka refuses all records of a request for one of them: those go to an
- * isolated client, fewer and fewer at a time, until each was alone or accepted.
+ * Kafka refuses all records of a request because of one of them.  They are sent
+ * again by an isolated client, in smaller and smaller groups, until each record
+ * was accepted, or refused alone.
  */
 
 static ngx_int_t
@@ -175,7 +176,7 @@ ngx_http_kafka_delivery_refused(ngx_http_kafka_shard_t *shard,
         return NGX_DECLINED;
     }
 
-    /* its last attempt was refused, an earlier one need not have been */
+    /* the last attempt was refused, but an earlier one may have succeeded */
 
     if (persisted != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
         record->uncertain = 1;
@@ -241,7 +242,7 @@ ngx_http_kafka_delivery_drained(ngx_http_kafka_shard_t *shard)
 }
 
 
-/* whether there is a next client for a record that was not sent, and time */
+/* returns 1 if an unsent record can still be sent by the next client in time */
 
 static ngx_uint_t
 ngx_http_kafka_delivery_in_time(ngx_http_kafka_shard_t *shard,
@@ -299,8 +300,9 @@ ngx_http_kafka_delivery_acked(ngx_http_kafka_shard_t *shard,
 
 
 /*
- * Records are purged when a client is replaced, and when an isolated client
- * has a request refused.  Neither is the cause.
+ * Records are purged when a client is replaced, and when a broker refuses a
+ * request of an isolated client.  The purge is not the reason why a record
+ * fails, so the reason is returned in its place, if it is known.
  */
 
 static rd_kafka_resp_err_t

@@ -14,16 +14,18 @@
 
 
 /*
- * A delivery report: the record's outcome, or another try.  msg is
- * librdkafka's; offset_known is 0 where its offset means nothing; first is 1
- * for the first report of an event; owner is the shard.  Event loop.
+ * Handles a delivery report: settles the record, or lets it be produced again.
+ * owner is the shard.  msg belongs to librdkafka.  offset_known is 0 if the
+ * offset is not valid.  first is 1 for the first report of an event.  Event
+ * loop.
  */
 void ngx_http_kafka_delivery_report(void *owner, const rd_kafka_message_t *msg,
     ngx_uint_t offset_known, ngx_uint_t first);
 
 /*
- * The shard has nothing pending: records that were purged go back to their
- * lanes if they were not sent, otherwise they have failed.  Event loop.
+ * Called when the shard has no pending records.  Its purged records go back to
+ * their lanes if it is certain that they were not sent, and fail otherwise.
+ * Event loop.
  */
 void ngx_http_kafka_delivery_drained(ngx_http_kafka_shard_t *shard);
 

@@ -7,18 +7,26 @@
 #include <ngx_http_kafka_dispatch.h>
 
 
-/* milliseconds after a group in which another one is expected, at most; and how
-   many records on their way are few */
+/*
+ * the longest wait for fuller groups after a hand-over, in milliseconds; and
+ * the number of records in flight that counts as few
+ */
 #define NGX_HTTP_KAFKA_DISPATCH_GATHER       100
 #define NGX_HTTP_KAFKA_DISPATCH_FEW          16
 
-/* microseconds from a near broker and back; and milliseconds in which one
-   acknowledgement was that fast, at least */
+/*
+ * The round trip to a near broker in microseconds.  A broker stays near while
+ * an acknowledgement was that fast in this or the previous period, in
+ * milliseconds.
+ */
 #define NGX_HTTP_KAFKA_DISPATCH_NEAR         700
 #define NGX_HTTP_KAFKA_DISPATCH_PERIOD       5000
 
-/* for batches that may come: milliseconds, and turns that bring none, before
-   and after as many have come as last time */
+/*
+ * Limits for spinning: the total time in milliseconds; the number of turns in a
+ * row without a new record; and the same number once as many records wait as
+ * were handed over last time.
+ */
 #define NGX_HTTP_KAFKA_DISPATCH_SPIN         4
 #define NGX_HTTP_KAFKA_DISPATCH_SPIN_IDLE    30
 #define NGX_HTTP_KAFKA_DISPATCH_SPIN_ENOUGH  4
@@ -195,7 +203,7 @@ ngx_http_kafka_dispatch_idle(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_lane_done(lane, shard->isolated);
     lane->group = 0;
 
-    /* one that waits for more of its batch was ready for the shard it had */
+    /* a lane that is ready for more of its batch is in its old shard's queue */
 
     ngx_http_kafka_dispatch_lane_done(dispatch, lane);
 
@@ -206,11 +214,12 @@ ngx_http_kafka_dispatch_idle(ngx_http_kafka_dispatch_t *dispatch,
 
 
 /*
- * Where brokers answer at once, the work of a request, for librdkafka and for
- * them, limits how much goes through: lanes that are ready wait for others, and
- * for fuller groups, until most of what is on its way is acknowledged, or for
- * about twice as long as that takes.  Where brokers are far away, the number of
- * requests on their way is the limit, and each is sent as soon as it can be.
+ * If brokers are near, throughput is limited by the work for each request, in
+ * librdkafka and in brokers.  So ready lanes wait for other lanes and for
+ * fuller groups, until most records in flight are acknowledged, or for about
+ * twice as long as the first report took last time.  If brokers are far,
+ * throughput is limited by the number of requests in flight, so each group is
+ * handed over as soon as possible.
  */
 
 ngx_uint_t
@@ -269,11 +278,12 @@ ngx_http_kafka_dispatch_judge(ngx_http_kafka_dispatch_t *dispatch)
 
 
 /*
- * Those whose answers went out a moment ago may be about to ask again: turns
- * that follow each other at once are given to them, a few milliseconds of them
- * at the most, and a few turns (tens of microseconds) that bring nobody; fewer
- * once as many wait as were handed over last time, for a group that could be
- * larger costs brokers one more request.
+ * Clients that were just answered may send the next request at once.  The event
+ * loop turns without sleeping to wait for these requests, for a few
+ * milliseconds at most, and for a limited number of turns (tens of
+ * microseconds) without a new record.  Once as many records wait as were handed
+ * over last time, a few turns are enough.  They are needed: a group that could
+ * have been larger costs brokers one more request.
  */
 
 static ngx_uint_t

@@ -17,9 +17,10 @@
 
 
 /*
- * When records are handed over to the clients.  Those of each batch go to the
- * lanes of their partitions, a bounded number in a turn of the event loop; a
- * lane is ready as it has records and none of it is on its way.  Event loop.
+ * Decides when records are handed over to the clients.  The records of a batch
+ * are put into the lanes of their partitions, a limited number in each turn of
+ * the event loop.  A lane is ready when it has records and none in flight.
+ * Event loop.
  */
 
 
@@ -32,97 +33,103 @@ typedef struct {
     ngx_uint_t                   pending;    /* records without a report */
     ngx_uint_t                   nready;     /* lanes */
 
-    /* what was handed over last, in a turn or in several */
+    /* the last hand-over, which may take several turns of the event loop */
     ngx_uint_t                   group;      /* records */
     ngx_msec_t                   submitted_at;
     ngx_msec_t                   rtt;        /* until its first report */
 
-    /* the shortest time from a hand-over to an acknowledgement, in
-       microseconds: in this period, and in the one before */
+    /*
+     * the shortest time from a hand-over to an acknowledgement, in
+     * microseconds: in the current period, and in the previous one
+     */
     uint64_t                     shortest;
     uint64_t                     rtt_min;
     ngx_msec_t                   period;     /* when it began */
-    ngx_uint_t                   serial;     /* of batches, from 1 */
-    unsigned                     submitting:1;  /* it is not all over yet */
-    unsigned                     rtt_armed:1;   /* no report came since */
+    ngx_uint_t                   serial;     /* last batch's, from 1 */
+    unsigned                     submitting:1;  /* hand-over not complete */
+    unsigned                     rtt_armed:1;   /* awaits the first report */
 
-    /* turns of the event loop in which more batches may come */
+    /* turns of the event loop that wait for more batches; see spin() */
     ngx_msec_t                   spin_since;
-    ngx_uint_t                   spin_most;  /* records seen */
-    ngx_uint_t                   spin_idle;  /* turns without a new one */
+    ngx_uint_t                   spin_most;  /* most waiting so far */
+    ngx_uint_t                   spin_idle;  /* turns without a new record */
 
-    ngx_event_t                  submit;     /* posted: hands over */
-    ngx_event_t                  gather;     /* the timer for the same */
+    ngx_event_t                  submit;     /* posted to hand over */
+    ngx_event_t                  gather;     /* a timer to hand over */
 } ngx_http_kafka_dispatch_t;
 
 
-/* the handler, of an event with this data, is to hand over */
+/* the handler is called, by an event with this data, to hand over records */
 void ngx_http_kafka_dispatch_init(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_clients_t *clients, ngx_event_handler_pt handler,
     void *data);
 
-/* the batch's records are to go to lanes, after all others' */
+/* appends the batch to the batches whose records have no lanes yet */
 void ngx_http_kafka_dispatch_add(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_batch_t *batch);
 
-/* they have, or will not */
+/* removes the batch from these batches */
 void ngx_http_kafka_dispatch_remove(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_batch_t *batch);
 
-/* the first batch of those, or NULL */
+/* returns the first of these batches, or NULL */
 ngx_http_kafka_batch_t *ngx_http_kafka_dispatch_first(
     ngx_http_kafka_dispatch_t *dispatch);
 
-/* the record waits in this lane, after all others; or before them, again */
+/* put a record into a lane: at the end, or back before those that came later */
 void ngx_http_kafka_dispatch_wait(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_lane_t *lane, ngx_http_kafka_record_t *record);
 void ngx_http_kafka_dispatch_return(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_record_t *record);
 
-/* a record that waits has its outcome */
+/* removes a record, which has an outcome, from its lane */
 void ngx_http_kafka_dispatch_drop(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_record_t *record);
 
 /*
- * The lane is ready, unless a group other than that of the batch with this
- * serial is on its way.
+ * Makes the lane ready if none of its records is in flight.  It is also made
+ * ready if its group is still open, which means that serial is that of the
+ * unfinished batch; otherwise serial may be 0.
  */
 void ngx_http_kafka_dispatch_ready(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_lane_t *lane, ngx_uint_t serial);
 
-/* the next lane that is ready for the shard, or NULL */
+/* returns the next lane that is ready for the shard, or NULL */
 ngx_http_kafka_lane_t *ngx_http_kafka_dispatch_lane(
     ngx_http_kafka_shard_t *shard);
 
-/* it is ready no longer */
+/* makes the lane not ready */
 void ngx_http_kafka_dispatch_lane_done(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_lane_t *lane);
 
-/* the lane has a group with the shard's client, or had its last report */
+/*
+ * note that the lane's group was handed over to the shard's client, and that it
+ * had its last report
+ */
 void ngx_http_kafka_dispatch_busy(ngx_http_kafka_lane_t *lane,
     ngx_http_kafka_shard_t *shard);
 void ngx_http_kafka_dispatch_idle(ngx_http_kafka_dispatch_t *dispatch,
     ngx_http_kafka_lane_t *lane);
 
 /*
- * Judges, now and then, how far brokers are, and over how many shards lanes are
- * spread.  Returns 1 if brokers are near.
+ * Updates, from time to time, how near brokers are and how many shards lanes
+ * are spread over.  Returns 1 if brokers are near.
  */
 ngx_uint_t ngx_http_kafka_dispatch_judge(ngx_http_kafka_dispatch_t *dispatch);
 
-/* 1: more are to gather first, and the handler will be called again */
+/* returns 1 if more records must gather first: the handler is called later */
 ngx_uint_t ngx_http_kafka_dispatch_gather(
     ngx_http_kafka_dispatch_t *dispatch);
 
-/* lanes are handed over, until all that were ready are done */
+/* mark the beginning and the end of a hand-over of all ready lanes */
 void ngx_http_kafka_dispatch_begin(ngx_http_kafka_dispatch_t *dispatch);
 void ngx_http_kafka_dispatch_done(ngx_http_kafka_dispatch_t *dispatch);
 
-/* calls no handler any longer */
+/* stops calling the handler */
 void ngx_http_kafka_dispatch_close(ngx_http_kafka_dispatch_t *dispatch);
 
 
-/* calls the handler soon: in this turn of the event loop, or in the next one */
+/* call the handler soon: in this turn of the event loop, or in the next one */
 
 static ngx_inline void
 ngx_http_kafka_dispatch_post(ngx_http_kafka_dispatch_t *dispatch)
@@ -138,7 +145,7 @@ ngx_http_kafka_dispatch_post_next(ngx_http_kafka_dispatch_t *dispatch)
 }
 
 
-/* a record that waited in its lane is with the client */
+/* a record was handed over from its lane to the client */
 
 static ngx_inline void
 ngx_http_kafka_dispatch_sent(ngx_http_kafka_dispatch_t *dispatch,
@@ -154,7 +161,7 @@ ngx_http_kafka_dispatch_sent(ngx_http_kafka_dispatch_t *dispatch,
 }
 
 
-/* a record of the lane is acknowledged, at this time in microseconds */
+/* a record of the lane was acknowledged at the time clock, in microseconds */
 
 static ngx_inline void
 ngx_http_kafka_dispatch_acked(ngx_http_kafka_dispatch_t *dispatch,

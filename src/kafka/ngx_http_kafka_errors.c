@@ -28,16 +28,17 @@
 
 
 /*
- * docs/errors.md has the same table, and t/e2e/errors.py compares the two with
- * the list of the librdkafka at hand.  What is not here is a 500 that a second
- * try does not help: codes of consumers, groups, transactions, administration.
+ * docs/errors.md has the same table, and t/e2e/errors.py compares both with the
+ * errors of the installed librdkafka.  Errors that are not listed are a 500
+ * that another attempt does not help: those of consumers, groups, transactions
+ * and administration.
  */
 
 static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
 
     /* the message */
 
-    /* what is too old now may have been new enough for an earlier attempt */
+    /* not REFUSED: an earlier attempt may have been accepted */
     { RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, 400, BATCH,
       "the topic limits how old or how new a timestamp may be" },
     { RD_KAFKA_RESP_ERR_INVALID_RECORD, 400, REFUSED|BATCH,
@@ -57,7 +58,7 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
       RETRIABLE|BATCH, NGX_HTTP_KAFKA_ERROR_TRANSIENT },
 #endif
 
-    /* damaged on its way; librdkafka sends it again by itself since 2.4 */
+    /* damaged in transit; librdkafka retries this error itself since 2.4 */
     { RD_KAFKA_RESP_ERR_INVALID_MSG, 500, RETRIABLE, NULL },
 
     /* permissions */
@@ -88,7 +89,7 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
     { RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, 404, RETRIABLE,
       "the topic does not exist" },
 
-    /* the look-up found it, and soon the producing client will */
+    /* the look-up has found it, and the producing client soon will */
     { RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, 503, RETRIABLE,
       "the topic or its partitions were changed a moment ago" },
 
@@ -133,7 +134,10 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
     { RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, 503, RETRIABLE|UNCERTAIN,
       NGX_HTTP_KAFKA_ERROR_TRANSIENT },
 
-    /* a leader says so, too, that appended the message and was deposed then */
+    /*
+     * a leader that was deposed after it had appended the message says this,
+     * too
+     */
     { RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 503, RETRIABLE|UNCERTAIN,
       NGX_HTTP_KAFKA_ERROR_TRANSIENT },
     { RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH, 503, RETRIABLE|UNCERTAIN,
@@ -173,7 +177,7 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
     { RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED, 503, RETRIABLE,
       "the cluster's quota for this server is used up, send less" },
 
-    /* the idempotent producer: a new client has a producer id of its own */
+    /* the idempotent producer: a new client gets a new producer id */
 
     { RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, 503,
       RETRIABLE|UNCERTAIN, NGX_HTTP_KAFKA_ERROR_CLIENT },
@@ -252,7 +256,7 @@ ngx_http_kafka_error_status(rd_kafka_resp_err_t err,
 
     status = ngx_http_kafka_error(err)->status;
 
-    /* it was sent, and its outcome is not known */
+    /* the message was sent, and its outcome is not known */
 
     if (status == 503
         && persisted == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED
@@ -265,7 +269,7 @@ ngx_http_kafka_error_status(rd_kafka_resp_err_t err,
 }
 
 
-/* a look-up has shown that the topic lacks the partition: the caller's fault */
+/* after a look-up, an unknown partition is the caller's fault */
 
 ngx_uint_t
 ngx_http_kafka_error_unsent_status(rd_kafka_resp_err_t err)
@@ -352,7 +356,7 @@ ngx_http_kafka_error_longest_name(void)
     if (longest == 0) {
         rd_kafka_get_err_descs(&descs, &n);
 
-        /* a code that librdkafka has no name for */
+        /* for a code that librdkafka has no name for */
         longest = sizeof("ERR_?") + NGX_INT32_LEN;
 
         for (i = 0; i < n; i++) {

@@ -13,19 +13,19 @@
 #include <librdkafka/rdkafka.h>
 
 
-/* a second try of the same message can succeed */
+/* sending the same message again can succeed */
 #define NGX_HTTP_KAFKA_ERROR_RETRIABLE  0x01
 
-/* a broker that answers so may have appended the message */
+/* a broker that answers with this error may have appended the message */
 #define NGX_HTTP_KAFKA_ERROR_UNCERTAIN  0x02
 
 /* the message was refused before it was appended: no broker has it */
 #define NGX_HTTP_KAFKA_ERROR_REFUSED    0x04
 
-/* for one such message Kafka refuses the whole batch that it came in */
+/* Kafka refuses a whole batch because of one such message */
 #define NGX_HTTP_KAFKA_ERROR_BATCH      0x08
 
-/* it says why connections to the brokers cannot be made */
+/* the error says why connections to the brokers cannot be made */
 #define NGX_HTTP_KAFKA_ERROR_CONNECT    0x10
 
 
@@ -33,42 +33,46 @@
 
 typedef struct {
     rd_kafka_resp_err_t          err;
-    ngx_uint_t                   status;     /* HTTP's, if nothing was sent */
+    ngx_uint_t                   status;     /* HTTP, if nothing was sent */
     ngx_uint_t                   flags;
-    const char                  *remedy;     /* in a few words, or NULL */
+    const char                  *remedy;     /* a short text, or NULL */
 } ngx_http_kafka_error_t;
 
 
-/* the error's entry; for one without an entry that of a plain 500 */
+/* returns the entry of the error; without one, an entry with the status 500 */
 const ngx_http_kafka_error_t *ngx_http_kafka_error(rd_kafka_resp_err_t err);
 
-/* the HTTP status for a message that failed with err */
+/* returns the HTTP status for a message that failed with err */
 ngx_uint_t ngx_http_kafka_error_status(rd_kafka_resp_err_t err,
     rd_kafka_msg_status_t persisted);
 
-/* the HTTP status for a request of which nothing was sent, because of err */
+/*
+ * returns the HTTP status for a request of which nothing was sent because of
+ * err
+ */
 ngx_uint_t ngx_http_kafka_error_unsent_status(rd_kafka_resp_err_t err);
 
 /*
- * Why nothing was sent where no message is to blame, in words that the caller
- * can pass on to the operator: nginx's log has the details.  Static text.
+ * Returns why nothing was sent if no message is to blame, in words that the
+ * caller can pass on to the operator.  nginx's log has the details.  Static
+ * text.
  */
 const char *ngx_http_kafka_error_unsent(rd_kafka_resp_err_t err);
 
 /*
- * Writes why a message for this topic and partition was refused, from p to
- * last.  Returns the end of the text.
+ * Writes from p to last why a message for this topic and partition was refused.
+ * Returns the end of the text.
  */
 u_char *ngx_http_kafka_error_refusal(u_char *p, u_char *last,
     rd_kafka_resp_err_t err, ngx_str_t *topic, int32_t partition);
 
-/* librdkafka's name for err, such as "_MSG_TIMED_OUT"; must not be freed */
+/* returns librdkafka's name for err, such as "_MSG_TIMED_OUT"; static */
 const char *ngx_http_kafka_error_name(rd_kafka_resp_err_t err);
 
-/* the length of the longest of these names.  Event loop. */
+/* returns the length of the longest of these names; event loop */
 size_t ngx_http_kafka_error_longest_name(void);
 
-/* librdkafka's words for err; must not be freed */
+/* returns librdkafka's text for err; static */
 const char *ngx_http_kafka_error_text(rd_kafka_resp_err_t err);
 
 

@@ -8,14 +8,17 @@
 #include <sys/eventfd.h>
 
 
-/* reports served before the loop's other events have their turn */
+/* number of reports to serve before the event loop handles other events */
 #define NGX_HTTP_KAFKA_EVENTS_TURN   2000
 
-/* milliseconds to wait at a time, as the process exits; with several queues */
+/*
+ * milliseconds to wait at a time while the process exits: for a single queue,
+ * and for one of several
+ */
 #define NGX_HTTP_KAFKA_EVENTS_WAIT   1000
 #define NGX_HTTP_KAFKA_EVENTS_SLICE  10
 
-/* milliseconds for the reports that came before a deadline */
+/* milliseconds to serve the reports that came before a deadline */
 #define NGX_HTTP_KAFKA_EVENTS_LATE   100
 
 
@@ -93,8 +96,8 @@ ngx_http_kafka_events_add(ngx_http_kafka_events_t *events, rd_kafka_t *rk,
     ngx_http_kafka_events_queue_t  *slot;
 
     /*
-     * a queue is not forwarded to another one: librdkafka would take its
-     * messages for the other client's
+     * Queues of clients are not forwarded to a common one: librdkafka would
+     * take their messages for those of the other client.
      */
 
     queue = rd_kafka_queue_get_main(rk);
@@ -109,7 +112,7 @@ ngx_http_kafka_events_add(ngx_http_kafka_events_t *events, rd_kafka_t *rk,
     rd_kafka_queue_io_event_enable(queue, events->connection->fd, &payload,
                                    sizeof(payload));
 
-    /* what is queued already will not write to the eventfd */
+    /* events that are already queued do not write to the eventfd */
 
     ngx_post_event(events->connection->read, &ngx_posted_events);
 }
@@ -159,7 +162,7 @@ ngx_http_kafka_events_wait(ngx_http_kafka_events_t *events, ngx_msec_t until)
         (void) ngx_http_kafka_events_serve(events, event, owner);
     }
 
-    /* when the time is over, take only the reports that came before */
+    /* when the time is over, serve only the reports that came before */
 
     if (left <= 0 && (event == NULL || left < -NGX_HTTP_KAFKA_EVENTS_LATE)) {
         return NGX_DONE;
@@ -182,14 +185,14 @@ ngx_http_kafka_events_read_handler(ngx_event_t *rev)
 
     if (c->close) {
 
-        /* the connections of all requests that wait are closed, too */
+        /* nginx closes the connections of all waiting requests, too */
 
         c->close = 0;
         events->handler->abort(events->data);
         return;
     }
 
-    /* read it empty before the queue is served, or a wake-up would be lost */
+    /* read the eventfd before serving the queue, or a wake-up could be lost */
 
     n = read(c->fd, &count, sizeof(count));
 
@@ -217,7 +220,7 @@ ngx_http_kafka_events_drain(ngx_http_kafka_events_t *events, ngx_uint_t max)
 
     if (events->nqueues == 0) {
 
-        /* the event was for a client that has ended */
+        /* the event came from a client that has ended */
 
         return 0;
     }
@@ -238,7 +241,10 @@ ngx_http_kafka_events_drain(ngx_http_kafka_events_t *events, ngx_uint_t max)
 }
 
 
-/* each queue has its turn; waits for the first one of a turn only */
+/*
+ * Returns an event of the next queue that has one, or NULL.  Queues take turns.
+ * Waits for timeout milliseconds, but only on the first queue.
+ */
 
 static rd_kafka_event_t *
 ngx_http_kafka_events_poll(ngx_http_kafka_events_t *events, int timeout,
@@ -267,7 +273,7 @@ ngx_http_kafka_events_poll(ngx_http_kafka_events_t *events, int timeout,
 }
 
 
-/* destroys the event; returns the work done, in reports */
+/* handles and destroys an event; returns the number of reports, or 1 */
 
 static ngx_uint_t
 ngx_http_kafka_events_serve(ngx_http_kafka_events_t *events,
@@ -318,8 +324,8 @@ ngx_http_kafka_events_reports(ngx_http_kafka_events_t *events,
     while ((msg = rd_kafka_event_message_next(event)) != NULL) {
 
         /*
-         * a batch that the broker calls a duplicate, from a retry, is reported
-         * as delivered, with offsets that count up from -1
+         * A batch that the broker calls a duplicate, after a retry, is reported
+         * as delivered, with offsets that count up from -1.
          */
 
         if (n == 0 && msg->offset < 0) {
@@ -359,7 +365,7 @@ ngx_http_kafka_events_log(ngx_http_kafka_events_t *events,
         return;
     }
 
-    /* error events have these, too */
+    /* there is an error event for each of these lines */
 
     if (ngx_strcmp(facility, "FAIL") == 0
         || ngx_strcmp(facility, "FATAL") == 0)

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 
-/* required where vm.memfd_noexec is 2; older headers lack it */
+/* required if vm.memfd_noexec is 2; older headers lack it */
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL  0x0008U
@@ -17,7 +17,7 @@
 
 #define NGX_HTTP_KAFKA_FILE_BUFFER  4096
 
-/* bytes: OpenSSL takes seconds for a CA file as large as this */
+/* in bytes; OpenSSL takes seconds for a CA file of this size */
 #define NGX_HTTP_KAFKA_FILE_MAX     (16 * 1024 * 1024)
 
 
@@ -85,8 +85,8 @@ ngx_http_kafka_file_read(ngx_conf_t *cf, ngx_http_kafka_file_t *file)
 
 
 /*
- * Creates a file without a name.  A process may open its own descriptors in
- * /proc, even after it has changed its user.
+ * Creates an anonymous file in memory.  A process may open its own descriptors
+ * in /proc even after it has changed its user.
  */
 
 static ngx_fd_t
@@ -168,7 +168,7 @@ ngx_http_kafka_file_copy(ngx_conf_t *cf, ngx_http_kafka_file_t *file,
 
     ngx_explicit_memzero(buf, sizeof(buf));
 
-    /* no worker may change what the others read */
+    /* no worker may change what the other workers read */
 
     if (rc == NGX_OK
         && fcntl(out, F_ADD_SEALS,

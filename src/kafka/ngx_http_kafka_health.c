@@ -8,11 +8,14 @@
 #include <ngx_http_kafka_brokers.h>
 
 
-/* milliseconds to connect, beside two intervals of statistics */
+/* milliseconds to connect, in addition to two intervals of statistics */
 #define NGX_HTTP_KAFKA_HEALTH_CONNECT  3000
 
-/* statistics without a broker that is up: an idle connection reconnects between
-   two of them */
+/*
+ * How many statistics in a row without a broker that is up mean that none is.
+ * A single one may fall into the moment in which an idle connection is opened
+ * again.
+ */
 #define NGX_HTTP_KAFKA_HEALTH_MISSED   2
 
 
@@ -70,9 +73,10 @@ ngx_http_kafka_health_end(ngx_http_kafka_health_t *health)
 
 
 /*
- * librdkafka reports a broker as up as long as the connection lasts: by default
- * for a minute after it has stopped answering.  Newer versions report two
- * brokers of one name, the bootstrap server and the one it has learned there.
+ * librdkafka reports a broker as up while the connection lasts: by default for
+ * a minute after the broker has stopped answering.  Newer versions report two
+ * brokers with the same name: the bootstrap server, and the broker that was
+ * found there.
  */
 
 static ngx_uint_t
@@ -126,7 +130,7 @@ ngx_http_kafka_health(ngx_http_kafka_health_t *health,
         return NGX_OK;
     }
 
-    /* an acknowledgement that is newer proves it, too */
+    /* a newer acknowledgement also proves that a broker is up */
 
     since = known ? health->at : opened;
     heard = (ngx_msec_t) (metrics->last_ack / 1000);
@@ -136,9 +140,9 @@ ngx_http_kafka_health(ngx_http_kafka_health_t *health,
     }
 
     /*
-     * A client needs a moment to connect.  Until then the last state that this
-     * process or another one has seen holds: neither a reload nor a client that
-     * is replaced must look like a fault.
+     * A client needs a moment to connect.  Until then, the last state that any
+     * process has seen is used, so that a reload or the replacement of a client
+     * does not look like a failure.
      */
 
     grace = 2 * health->interval + NGX_HTTP_KAFKA_HEALTH_CONNECT;
@@ -147,7 +151,7 @@ ngx_http_kafka_health(ngx_http_kafka_health_t *health,
 
         up = (ngx_msec_t) ngx_http_kafka_brokers_get_up(metrics);
 
-        /* another process's clock may be ahead of this one's */
+        /* the clock of another process may be ahead of this one */
 
         if (up && (ngx_msec_int_t) (ngx_current_msec - up)
                   < (ngx_msec_int_t) grace)

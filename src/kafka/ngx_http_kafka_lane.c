@@ -9,18 +9,19 @@
 
 
 /*
- * Milliseconds after an acknowledgement in which the broker surely knows the
- * producer id still; the same where records have old timestamps, by which
- * brokers forget one after a day; and what is old.
+ * How long a broker is certain to know the producer id after an
+ * acknowledgement; the same if records have old timestamps, because brokers
+ * forget a producer id a day after its last record's timestamp; and the age
+ * that counts as old.  In milliseconds.
  */
 #define NGX_HTTP_KAFKA_LANE_KNOWN      60000
 #define NGX_HTTP_KAFKA_LANE_KNOWN_OLD  1000
 #define NGX_HTTP_KAFKA_LANE_OLD        (12 * 3600 * 1000)
 
-/* bytes of a record's key and value */
+/* size of a large record's key and value, in bytes */
 #define NGX_HTTP_KAFKA_LANE_LARGE      (256 * 1024)
 
-/* milliseconds in which a partition that let a record time out is avoided */
+/* milliseconds for which a partition is avoided after a record's time-out */
 #define NGX_HTTP_KAFKA_LANE_STUCK      10000
 
 
@@ -114,8 +115,9 @@ ngx_http_kafka_lane_add(ngx_http_kafka_lane_t *lane,
 
 
 /*
- * By their serials, though librdkafka may report later requests first: most
- * come next to the one before them.
+ * Keeps returned records in the order of their serials, because librdkafka may
+ * report later requests first.  Most records follow the one that was returned
+ * last.
  */
 
 void
@@ -205,8 +207,8 @@ ngx_http_kafka_lane_isolated(ngx_http_kafka_lane_t *lane)
 
 /*
  * Some brokers refuse a request that is too large by closing the connection,
- * with all else that was on its way there: again and again, as librdkafka sends
- * the same.
+ * and all other requests in flight on it are lost.  That repeats, because
+ * librdkafka sends the same request again.
  */
 
 ngx_uint_t
@@ -294,9 +296,9 @@ ngx_http_kafka_lane_absent(ngx_http_kafka_record_t *record)
 
 
 /*
- * After a request that was refused the next group has half as many records, and
- * after each that was not, twice as many; a single record that only proves that
- * the client can go on does not count.
+ * After a refusal, the next group has half as many records as were refused.
+ * After each full group without a refusal, the next one has twice as many.  A
+ * single record that only proves that the client can go on is not a full group.
  */
 
 void
@@ -325,7 +327,7 @@ ngx_http_kafka_lane_acked(ngx_http_kafka_lane_t *lane, ngx_uint_t generation,
 {
     int64_t  now;
 
-    /* an offset that went back is of another topic with the same name */
+    /* a smaller offset means that the topic was deleted and created again */
 
     lane->generation = (offset < lane->offset) ? 0 : generation;
     lane->epoch = lane->topic->epoch;

@@ -14,14 +14,15 @@
 
 
 /*
- * A lane is the queue of one partition of a topic.  One group of its records
- * is with the client at a time, and those that come meanwhile are the next
- * group: so a slow partition holds up no other, what waits here is surely not
- * in Kafka, and the order within a partition is kept.  Event loop.
+ * A lane is the queue of one partition of a topic.  One group of its records is
+ * in flight at a time.  Records that come in the meantime wait in the lane and
+ * form the next group.  So a slow partition does not hold up others, records
+ * that wait here are certainly not in Kafka, and the order within a partition
+ * is kept.  Event loop.
  */
 
 
-/* records in a group at most: one partition must not fill librdkafka's queue */
+/* the largest group, so that one partition does not fill librdkafka's queue */
 #define NGX_HTTP_KAFKA_LANE_GROUP  10000
 
 
@@ -29,107 +30,126 @@ struct ngx_http_kafka_lane_s {
     ngx_http_kafka_topic_t      *topic;
     int32_t                      partition;
 
-    ngx_http_kafka_shard_t      *shard;      /* has its group, or will */
-    ngx_queue_t                  ready;      /* of lanes to hand over */
-    ngx_queue_t                  busy;       /* of lanes with a group out */
+    ngx_http_kafka_shard_t      *shard;      /* of the last or next group */
+    ngx_queue_t                  ready;      /* link of shard->ready */
+    ngx_queue_t                  busy;       /* link of shard->busy */
 
-    ngx_queue_t                  returned;   /* records to produce again */
-    ngx_queue_t                  waiting;    /* those that come after them */
+    ngx_queue_t                  returned;   /* records back from a client */
+    ngx_queue_t                  waiting;    /* records that came later */
     ngx_http_kafka_record_t     *last_returned;
-    uint32_t                     serial;     /* of records, their order */
+    uint32_t                     serial;     /* of the next record */
 
-    ngx_uint_t                   group;      /* records handed over together */
-    ngx_uint_t                   pending;    /* of these, without a report */
-    ngx_uint_t                   refused;    /* of these, to be sent again */
-    ngx_uint_t                   limit;      /* of isolated groups */
+    ngx_uint_t                   group;      /* records in the group */
+    ngx_uint_t                   pending;    /* of those, without a report */
+    ngx_uint_t                   refused;    /* of those, to be sent again */
+    ngx_uint_t                   limit;      /* size of isolated groups */
 
-    uint64_t                     clock;      /* of the group, microseconds */
-    ngx_msec_t                   submitted_at;  /* the group */
-    ngx_uint_t                   open;       /* batch of which more will come */
-    ngx_msec_t                   stuck_until;   /* a group has timed out */
+    uint64_t                     clock;      /* of hand-over, microseconds */
+    ngx_msec_t                   submitted_at;  /* of hand-over */
+    ngx_uint_t                   open;       /* serial of unfinished batch */
+    ngx_msec_t                   stuck_until;   /* after a time-out */
 
-    /* the last acknowledgement: of which client, when, and the offset */
+    /*
+     * the last acknowledgement: the client's generation, the topic's epoch, the
+     * time, and the offset
+     */
     ngx_uint_t                   generation;
-    ngx_uint_t                   epoch;      /* of the topic, then */
+    ngx_uint_t                   epoch;
     ngx_msec_t                   acked_at;
     int64_t                      offset;
 
     uint32_t                     rejected_serial;
 
-    unsigned                     queued:1;   /* it is ready */
-    unsigned                     rejected:1; /* that record of the group, by a
-                                                broker that did not append it */
-    unsigned                     timed_out:1;  /* some of the last group */
-    unsigned                     isolated:1; /* for isolated clients */
-    unsigned                     old:1;      /* by a record's timestamp */
+    unsigned                     queued:1;   /* in shard->ready */
+
+    /* a broker has refused, and not appended, the record rejected_serial */
+    unsigned                     rejected:1;
+    unsigned                     timed_out:1;  /* of the last group */
+    unsigned                     isolated:1; /* needs an isolated client */
+    unsigned                     old:1;      /* by the last timestamp */
 };
 
 
 /*
- * The lane of a topic's partition, or of RD_KAFKA_PARTITION_UA.  The topic owns
- * it.  NULL when memory is out.
+ * Returns the lane of a topic's partition, or of RD_KAFKA_PARTITION_UA.  The
+ * lane is created if it is missing.  The topic owns it.  Returns NULL when out
+ * of memory.
  */
 ngx_http_kafka_lane_t *ngx_http_kafka_lane(ngx_http_kafka_topic_t *topic,
     int32_t partition);
 
-/* no record may be left in them */
+/* frees the topic's lanes, which must be empty */
 void ngx_http_kafka_lanes_free(ngx_http_kafka_topic_t *topic);
 
-/* after all others */
+/* appends the record to the lane */
 void ngx_http_kafka_lane_add(ngx_http_kafka_lane_t *lane,
     ngx_http_kafka_record_t *record);
 
-/* a record that was with a client: before those that came later */
+/* puts a record that a client had back into the lane, before later records */
 void ngx_http_kafka_lane_return(ngx_http_kafka_lane_t *lane,
     ngx_http_kafka_record_t *record);
 
-/* the next record, or NULL; ngx_http_kafka_lane_remove() takes it out */
+/* returns the next record, or NULL; ngx_http_kafka_lane_remove() removes it */
 ngx_http_kafka_record_t *ngx_http_kafka_lane_first(
     ngx_http_kafka_lane_t *lane);
 void ngx_http_kafka_lane_remove(ngx_http_kafka_record_t *record);
 
-/* whether the next group is for an isolated client */
+/* returns 1 if the next group must go to an isolated client */
 ngx_uint_t ngx_http_kafka_lane_isolated(ngx_http_kafka_lane_t *lane);
 
-/* whether the record is for isolated clients only */
+/* returns 1 if the record is too large for clients that are not isolated */
 ngx_uint_t ngx_http_kafka_lane_large(ngx_http_kafka_record_t *record);
 
 /*
- * Returns how many records the next group may have, with the client of this
- * generation; isolated is 1 for an isolated one.  With 1 in proof the first
- * group is a single record, until it is acknowledged, for two reasons.  Only a
- * single record is surely a single request, and a broker that does not know the
- * client's producer id on the partition accepts a later request though the
- * first one failed.  And an isolated client that purges its queue after a
- * refusal may purge records of the next group, but not those that came after
- * them.
+ * Returns the maximum size of the next group, with the client of this
+ * generation; isolated is 1 for an isolated client.
+ *
+ * If proof is 1, the first group is a single record, until the record is
+ * acknowledged.  There are two reasons.  Only a single record is certainly a
+ * single request: a broker that does not know the client's producer id on the
+ * partition accepts a second request even if the first one has failed.  And an
+ * isolated client that purges its queue after a refusal may purge records of
+ * the next group: if that group is a single record, no later record overtakes
+ * the purged one.
  */
 ngx_uint_t ngx_http_kafka_lane_limit(ngx_http_kafka_lane_t *lane,
     ngx_uint_t generation, ngx_uint_t proof, ngx_uint_t isolated);
 
-/* a record had no answer in its time; whether that was so of late */
+/*
+ * note that a record had no answer in time; return 1 if that was in the last 10
+ * seconds
+ */
 void ngx_http_kafka_lane_timed_out(ngx_http_kafka_lane_t *lane);
 ngx_uint_t ngx_http_kafka_lane_stuck(ngx_http_kafka_lane_t *lane);
 
 /*
- * A record was refused, perhaps because of others in its request.  NGX_OK: a
- * smaller group of an isolated client will show it; NGX_DECLINED: it was alone.
+ * Notes that a record was refused, perhaps because of other records in its
+ * request.  Returns NGX_OK if the record must be sent again in a smaller group
+ * of an isolated client; NGX_DECLINED if it was refused alone.
  */
 ngx_int_t ngx_http_kafka_lane_refused(ngx_http_kafka_lane_t *lane,
     ngx_uint_t isolated);
 
 /*
- * A broker has refused the record, and has not appended it: nor any that came
- * after it in its group, for their sequence numbers do not follow.
+ * The first function notes that a broker has refused the record and has not
+ * appended it.  Later records of the same group were not appended either,
+ * because their sequence numbers do not follow.  The second function returns 1
+ * for such a record.
  */
 void ngx_http_kafka_lane_rejected(ngx_http_kafka_record_t *record);
 ngx_uint_t ngx_http_kafka_lane_absent(ngx_http_kafka_record_t *record);
 
-/* all of a group have their reports; isolated: from an isolated client */
+/*
+ * ends a group, when all of its records have reports; isolated is 1 if they
+ * came from an isolated client
+ */
 void ngx_http_kafka_lane_done(ngx_http_kafka_lane_t *lane,
     ngx_uint_t isolated);
 
-/* the client of this generation has delivered a record at this offset */
+/*
+ * notes that the client of this generation has delivered a record at this
+ * offset; timestamp is in milliseconds
+ */
 void ngx_http_kafka_lane_acked(ngx_http_kafka_lane_t *lane,
     ngx_uint_t generation, int64_t offset, int64_t timestamp);
 

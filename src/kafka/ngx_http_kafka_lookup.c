@@ -60,7 +60,9 @@ ngx_http_kafka_lookup_post(ngx_http_kafka_lookup_t *lookup,
 }
 
 
-/* in a thread of the pool, which alone uses the look-up until it is done */
+/*
+ * runs in a thread of the pool, which alone uses the look-up until it is done
+ */
 
 static void
 ngx_http_kafka_lookup_task(void *data, ngx_log_t *log)
@@ -89,7 +91,7 @@ ngx_http_kafka_lookup_task(void *data, ngx_log_t *log)
 }
 
 
-/* NGX_ERROR: no broker answers, the other names need not be tried */
+/* returns NGX_ERROR if no broker answers: the other names need not be tried */
 
 static ngx_int_t
 ngx_http_kafka_lookup_ask(ngx_http_kafka_lookup_t *lookup,
@@ -128,7 +130,7 @@ ngx_http_kafka_lookup_ask(ngx_http_kafka_lookup_t *lookup,
 }
 
 
-/* an answer that may change soon is ignored: the name is asked for again */
+/* ignores an answer that may change soon: the name is looked up again */
 
 static void
 ngx_http_kafka_lookup_judge(ngx_http_kafka_lookup_name_t *name,

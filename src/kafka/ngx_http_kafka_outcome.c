@@ -13,7 +13,7 @@
  * An idempotent client takes the success of a later request to a partition for
  * an acknowledgement of all earlier records (rd_kafka_dr_implicit_ack()).  That
  * is wrong if the broker does not know the producer id on the partition: it
- * accepts any sequence number then, and the earlier records may be absent.
+ * then accepts any sequence number, and the earlier records may be absent.
  */
 
 rd_kafka_resp_err_t
@@ -30,12 +30,13 @@ ngx_http_kafka_outcome_err(const rd_kafka_message_t *msg)
 
 
 /*
- * librdkafka calls a record not persisted after some errors that leave it open.
- * A leader that is deposed while replicas copy the record answers that it is
- * not the leader.  An answer that cannot be parsed counts as a failure.  An
- * earlier attempt may have ended like that, even if the last one has proved
- * something.  So the record is certainly absent only if no request was sent
- * since it was handed over, or if its only attempt was certainly refused.
+ * librdkafka reports a record as not persisted after some errors that do not
+ * prove it.  A leader that is deposed while replicas copy the record answers
+ * that it is not the leader.  A response that cannot be parsed counts as a
+ * failure.  An earlier attempt may have ended like that, even if the last
+ * attempt proves something.  So the record is certainly absent only if no
+ * request was sent since it was handed over, or if its only attempt was
+ * certainly refused.
  */
 
 rd_kafka_msg_status_t

@@ -13,7 +13,7 @@
 #include <ngx_http_kafka_batch.h>
 
 
-/* What a delivery report proves about its record.  Event loop. */
+/* Tells what a delivery report proves about its record.  Event loop. */
 
 
 /*
@@ -25,7 +25,7 @@
 rd_kafka_resp_err_t ngx_http_kafka_outcome_err(const rd_kafka_message_t *msg);
 
 /*
- * Returns whether the record of a report of the client rk may be in Kafka;
+ * Returns whether the reported record may be in Kafka.  The client is rk.
  * RD_KAFKA_MSG_STATUS_NOT_PERSISTED is certain.  The client waits for at least
  * backoff milliseconds before a retry.
  */

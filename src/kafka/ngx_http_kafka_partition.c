@@ -8,8 +8,10 @@
 #include <ngx_http_kafka_lane.h>
 
 
-/* milliseconds without an answer, after which a partition is avoided; and how
-   many are tried */
+/*
+ * milliseconds without an answer after which a partition is avoided; and how
+ * many partitions are tried to find another one
+ */
 #define NGX_HTTP_KAFKA_PARTITION_STUCK  500
 #define NGX_HTTP_KAFKA_PARTITION_TRIES  100
 
@@ -34,7 +36,7 @@ ngx_http_kafka_partition(ngx_http_kafka_conf_t *conf,
 
     if (topic->partitions == 0 || ngx_http_kafka_topic_stale(topic)) {
 
-        /* by the client's own number of partitions */
+        /* librdkafka chooses, by its own number of partitions */
 
         return RD_KAFKA_PARTITION_UA;
     }

@@ -15,10 +15,12 @@
 
 
 /*
- * The partition of a record, whose topic is known: its own; by its key, as
- * librdkafka's partitioners choose it; or one for records without a key, kept
- * for a while so that their groups are large.  RD_KAFKA_PARTITION_UA where the
- * topic has none.  Event loop.
+ * Returns the partition of a record, whose topic must be known: the partition
+ * that the record names; the one that librdkafka's partitioner chooses by the
+ * key; or, for records without a key, one partition that is kept for a while so
+ * that groups are large.  Returns RD_KAFKA_PARTITION_UA if the client is to
+ * choose, because the number of partitions is not known or not up to date.
+ * Event loop.
  */
 int32_t ngx_http_kafka_partition(ngx_http_kafka_conf_t *conf,
     ngx_http_kafka_topic_t *topic, ngx_http_kafka_record_t *record);

@@ -17,20 +17,20 @@
 
 
 /*
- * One of rd_kafka_msg_partitioner_*().  These read nothing but the key, so that
- * they may be called without a topic's handle.
+ * One of rd_kafka_msg_partitioner_*().  These read only the key, so they may be
+ * called without a topic handle.
  */
 typedef int32_t (*ngx_http_kafka_partitioner_hash_pt)(
     const rd_kafka_topic_t *rkt, const void *key, size_t len,
     int32_t partitions, void *rkt_opaque, void *msg_opaque);
 
 
-/* which records get any partition */
+/* which records may go to any partition */
 
 typedef enum {
     NGX_HTTP_KAFKA_PARTITIONER_NONE = 0,
     NGX_HTTP_KAFKA_PARTITIONER_NO_KEY,
-    NGX_HTTP_KAFKA_PARTITIONER_EMPTY_KEY,    /* those without a key, too */
+    NGX_HTTP_KAFKA_PARTITIONER_EMPTY_KEY,    /* or no key */
     NGX_HTTP_KAFKA_PARTITIONER_ALL
 } ngx_http_kafka_partitioner_any_e;
 
@@ -38,11 +38,11 @@ typedef enum {
 typedef struct {
     const char                          *name;
     ngx_http_kafka_partitioner_any_e     any;
-    ngx_http_kafka_partitioner_hash_pt   hash;    /* NULL: ALL */
+    ngx_http_kafka_partitioner_hash_pt   hash;    /* NULL for ALL */
 } ngx_http_kafka_partitioner_t;
 
 
-/* the partitioner of this name; an unknown one is as "random" */
+/* returns the partitioner with this name; an unknown name means "random" */
 const ngx_http_kafka_partitioner_t *ngx_http_kafka_partitioner(
     const char *name);
 

@@ -7,7 +7,7 @@
 #include <ngx_http_kafka_pool_cache.h>
 
 
-/* pools that are kept: as many as a busy worker uses at a time */
+/* maximum number of pools to keep: as many as a busy worker uses at a time */
 #define NGX_HTTP_KAFKA_POOL_CACHE_MAX  512
 
 
@@ -31,7 +31,10 @@ ngx_http_kafka_pool_cache_get(ngx_log_t *log)
 }
 
 
-/* a pool that has never grown is as good as new */
+/*
+ * only a pool that has not grown is kept, since ngx_reset_pool() makes it as
+ * new
+ */
 
 void
 ngx_http_kafka_pool_cache_put(ngx_pool_t *pool)

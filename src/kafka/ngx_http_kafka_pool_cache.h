@@ -12,14 +12,14 @@
 #include <ngx_core.h>
 
 
-/* The pools of batches, some of which are kept for later ones.  Event loop. */
+/* Pools for batches.  Some are kept and used again.  Event loop. */
 
 
-/* the size of a pool's first block, bytes */
+/* size of a pool's first block, in bytes */
 #define NGX_HTTP_KAFKA_POOL_CACHE_BLOCK  2048
 
 
-/* returns a pool for a batch, or NULL when memory is out */
+/* returns a pool for a batch, or NULL when out of memory */
 ngx_pool_t *ngx_http_kafka_pool_cache_get(ngx_log_t *log);
 
 /* keeps the pool for a later batch, or destroys it */

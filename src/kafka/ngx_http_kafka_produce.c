@@ -30,7 +30,7 @@ ngx_http_kafka_produce(ngx_http_kafka_record_t *record, rd_kafka_t *rk,
         }
     }
 
-    /* the loop's clock: librdkafka would ask the system's for each record */
+    /* nginx's cached time: librdkafka would read the clock for each record */
 
     timestamp = record->timestamp;
 

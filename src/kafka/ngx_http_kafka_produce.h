@@ -14,10 +14,10 @@
 
 
 /*
- * Gives a record for this partition of its topic to a client, whose handle of
- * the topic is rkt.  The value stays ours: the record must live until its
- * report has come, which has it as its opaque.  No report comes after an error.
- * Event loop.
+ * Hands a record over to a client, for this partition; rkt is the client's
+ * handle of the topic.  librdkafka does not copy the value, so the record must
+ * live until its report, whose opaque is the record.  If an error is returned,
+ * no report will come.  Event loop.
  */
 rd_kafka_resp_err_t ngx_http_kafka_produce(ngx_http_kafka_record_t *record,
     rd_kafka_t *rk, rd_kafka_topic_t *rkt, int32_t partition);

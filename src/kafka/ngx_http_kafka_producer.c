@@ -16,13 +16,14 @@
 #include <ngx_http_kafka_submit.h>
 
 
-/* a client with more topics is replaced when it is idle, but not sooner than
-   after so many milliseconds */
+/*
+ * A client with more topics than this is replaced when it is idle, but not
+ * before it is this old, in milliseconds.
+ */
 #define NGX_HTTP_KAFKA_PRODUCER_TOPICS   1000
 #define NGX_HTTP_KAFKA_PRODUCER_CROWDED  5000
 
-/* milliseconds without a record, after which a client that is not always needed
-   ends */
+/* milliseconds without a record after which a client that is not needed ends */
 #define NGX_HTTP_KAFKA_PRODUCER_IDLE     10000
 
 
@@ -229,7 +230,10 @@ ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
                        "kafka: batch %p: %ui topics are looked up", batch,
                        batch->unknown);
 
-        /* not cancelable: a worker that quits waits for it */
+        /*
+         * not cancelable: a worker that shuts down gracefully waits for the
+         * batch
+         */
 
         ngx_add_timer(&batch->deadline, producer->conf->timeout);
         return NGX_OK;
@@ -241,7 +245,7 @@ ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
 }
 
 
-/* the client would refuse a record that is too large for sure */
+/* refuses a batch with a record that the client would certainly refuse */
 
 static ngx_int_t
 ngx_http_kafka_producer_check_size(ngx_http_kafka_producer_t *producer,
@@ -305,7 +309,7 @@ ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
 {
     ngx_msec_t  timeout, waited;
 
-    /* what the look-up left of the time; the grace is for the reports */
+    /* the time that the look-up has left, and the grace for the last reports */
 
     waited = ngx_current_msec - batch->start;
     timeout = producer->conf->timeout + NGX_HTTP_KAFKA_PRODUCER_GRACE;
@@ -321,7 +325,10 @@ ngx_http_kafka_producer_queue(ngx_http_kafka_producer_t *producer,
 }
 
 
-/* the first with nothing to send, too: its client also watches the brokers */
+/*
+ * Creates a missing client.  The first shard gets one even if there is nothing
+ * to send, because that client also watches the brokers.
+ */
 
 static void
 ngx_http_kafka_producer_reopen_handler(ngx_event_t *ev)
@@ -338,7 +345,7 @@ ngx_http_kafka_producer_reopen_handler(ngx_event_t *ev)
 }
 
 
-/* those that wait are to wait for one more attempt, and no longer */
+/* records that wait for the client wait for one more attempt at most */
 
 static void
 ngx_http_kafka_producer_opened(ngx_http_kafka_shard_t *shard, ngx_int_t rc)
@@ -374,11 +381,11 @@ ngx_http_kafka_producer_opened(ngx_http_kafka_shard_t *shard, ngx_int_t rc)
         ngx_add_timer(&shard->reopen, ngx_http_kafka_shard_reopen(shard));
     }
 
-    /* where there never was one, the next request is the next attempt */
+    /* if there never was a client, the next request tries again */
 }
 
 
-/* fails all that waits for the shard's client, or for a group that it has */
+/* fails all records that wait for the shard's client, or for a group in it */
 
 static void
 ngx_http_kafka_producer_fail_lanes(ngx_http_kafka_producer_t *producer,
@@ -405,7 +412,7 @@ ngx_http_kafka_producer_fail_lanes(ngx_http_kafka_producer_t *producer,
         for (i = 0; i < NGX_HTTP_KAFKA_CLIENTS_ISOLATED; i++) {
             if (&owner[i] != shard && owner[i].rk) {
 
-                /* another one serves those that wait */
+                /* another isolated client serves the queue */
 
                 return;
             }
@@ -430,7 +437,7 @@ ngx_http_kafka_producer_fail_lane(ngx_http_kafka_producer_t *producer,
 }
 
 
-/* once a turn of the event loop, for all requests that are complete in it */
+/* runs once in a turn of the event loop, for all requests that are complete */
 
 static void
 ngx_http_kafka_producer_submit_handler(ngx_event_t *ev)
@@ -481,7 +488,7 @@ ngx_http_kafka_producer_fatal_error(void *owner)
 
     if (err == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE) {
 
-        /* the brokers accepted this client: the next one is made at once */
+        /* the brokers accepted this client: the next one is created at once */
 
         shard->served = 1;
         ngx_http_kafka_replace_save(shard, "a message failed for good");
@@ -493,7 +500,7 @@ ngx_http_kafka_producer_fatal_error(void *owner)
 
     if (ngx_http_kafka_replace_refused(shard)) {
 
-        /* the next client will hear the same */
+        /* the next client would fail in the same way */
 
         ngx_http_kafka_producer_fail_lanes(producer, shard, err);
     }
@@ -525,7 +532,7 @@ ngx_http_kafka_producer_statistics(void *owner, const char *text)
 }
 
 
-/* there may be room again, or a draining client has reported all */
+/* librdkafka's queue may have room, or a draining client may be done */
 
 static void
 ngx_http_kafka_producer_served(void *data)
@@ -582,8 +589,9 @@ ngx_http_kafka_producer_reported_all(ngx_http_kafka_producer_t *producer,
 
 
 /*
- * librdkafka asks for all topics it ever had to do with, and takes a time for
- * it that grows with their square: with 10,000 a fifth of a core.
+ * A librdkafka client keeps asking for all topics that it has ever used.  The
+ * time for that grows with the square of their number: with 10,000 topics, it
+ * is a fifth of a core.
  */
 
 static ngx_uint_t
@@ -596,7 +604,7 @@ ngx_http_kafka_producer_crowded(ngx_http_kafka_shard_t *shard)
 }
 
 
-/* a client that had nothing for a while, and need not be there */
+/* ends a client that was idle for a while and is not needed */
 
 static void
 ngx_http_kafka_producer_idle_handler(ngx_event_t *ev)
@@ -649,7 +657,7 @@ ngx_http_kafka_producer_health(ngx_http_kafka_producer_t *producer,
         return NGX_ABORT;
     }
 
-    /* another attempt may be on its way */
+    /* shard->failed is also set while another attempt is being made */
 
     if (rc == NGX_ERROR || shard->failed) {
         return NGX_ERROR;

@@ -22,14 +22,14 @@
 #include <ngx_http_kafka_topic.h>
 
 
-/* milliseconds for the last reports, after message.timeout.ms */
+/* milliseconds after message.timeout.ms for the last reports */
 #define NGX_HTTP_KAFKA_PRODUCER_GRACE  2000
 
 
 /*
- * A producer as it runs in this worker: the facade of all that is behind it.
- * Each part owns what it has here.  Everything runs in the event loop;
- * librdkafka's own threads never see it.
+ * A producer in this worker, the facade of the parts below.  Each part owns its
+ * member.  Everything runs in the event loop; librdkafka's threads do not use
+ * this structure.
  */
 
 typedef struct {
@@ -46,36 +46,40 @@ typedef struct {
     ngx_http_kafka_topics_t         topics;
     ngx_http_kafka_dispatch_t       dispatch;
 
-    ngx_queue_t                     batches;    /* all that are not done */
+    ngx_queue_t                     batches;    /* not yet settled */
 } ngx_http_kafka_producer_t;
 
 
-/* a producer that is not started; NULL when memory is out */
+/* returns a producer that is not started; NULL when out of memory */
 ngx_http_kafka_producer_t *ngx_http_kafka_producer_create(ngx_pool_t *pool,
     ngx_http_kafka_conf_t *conf);
 
 /*
- * Makes the client where there is none.  NGX_AGAIN: the last one failed as it
- * came, the next one is made within a second, batches may be sent meanwhile;
- * NGX_ERROR: it could not be made.
+ * Opens the first client if there is none.  Returns NGX_OK if it is there.
+ * NGX_AGAIN if it is being created, or if the last client delivered nothing and
+ * the next one is created within a second; batches may be sent meanwhile.
+ * NGX_ERROR if it could not be created, or if the process exits.
  */
 ngx_int_t ngx_http_kafka_producer_open(ngx_http_kafka_producer_t *producer);
 
 /*
- * Takes a filled batch, whose handler and data the requester has set.
- * NGX_OK: the handler will be called, later, once all records are reported
- * or their time is over.  NGX_DECLINED: nothing was sent and nothing will
- * be, batch->err and batch->refused tell why.  NGX_ERROR: memory is out.
+ * Takes a filled batch, in which the requester has set handler and data.
+ * Returns NGX_OK if the handler will be called later, when all records have an
+ * outcome or the deadline has passed.  NGX_DECLINED if nothing was sent and
+ * nothing will be; batch->err and batch->refused say why.  NGX_ERROR when out
+ * of memory.
  */
 ngx_int_t ngx_http_kafka_producer_send(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_batch_t *batch);
 
 /*
- * Whether the producer can reach Kafka.  NGX_OK; NGX_AGAIN: not known yet;
- * NGX_DECLINED: no broker is up; NGX_ABORT: brokers are, and end each client;
- * NGX_ERROR: there can be no client.  err says why, or is 0.  Has a client made
- * where there is none: no request may come to do it as long as a probe keeps
- * them away.
+ * Tells whether the producer can reach Kafka.  Returns NGX_OK; NGX_AGAIN if
+ * that is not known yet; NGX_DECLINED if no broker is up; NGX_ABORT if brokers
+ * are up but end each client with a fatal error; NGX_ERROR if no client can be
+ * created. *err is the reason, or 0.
+ *
+ * Creates a missing client: if the probe keeps requests away, no request will
+ * do it.
  */
 ngx_int_t ngx_http_kafka_producer_health(ngx_http_kafka_producer_t *producer,
     rd_kafka_resp_err_t *err);

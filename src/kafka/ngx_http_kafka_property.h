@@ -13,28 +13,34 @@
 #include <librdkafka/rdkafka.h>
 
 
-/* What librdkafka tells of its properties, as the configuration is read. */
+/* Queries about librdkafka's properties, while the configuration is read. */
 
 
-/* "name | C | ...", a line each, which the caller frees; NULL: no memory */
+/*
+ * Returns librdkafka's table of properties, which the caller frees by free(),
+ * or NULL when out of memory.  Each line is "name | C | ...".
+ */
 char *ngx_http_kafka_property_table(void);
 
 /*
- * 'C' for a consumer's property, which librdkafka takes for a producer without
- * a word, 'P' or '*' for others, 0 for an unknown one.  Nothing else of
- * librdkafka's has this but the table that it prints.
+ * Returns 'C' for a consumer's property, which librdkafka silently accepts for
+ * a producer; 'P' or '*' for others; 0 for an unknown one.  Only the table that
+ * librdkafka prints has this information.
  */
 char ngx_http_kafka_property_owner(const char *table, ngx_str_t *name);
 
-/* its value; NGX_ERROR where librdkafka lacks it, or it is no number */
+/* returns the value; NGX_ERROR if the property is unknown or not a number */
 ngx_int_t ngx_http_kafka_property_number(rd_kafka_conf_t *conf,
     const char *name);
 
-/* librdkafka takes the digits of "10s" for milliseconds and drops the rest */
+/*
+ * Returns 1 if librdkafka has taken only the leading digits of the value: it
+ * reads "10s" as 10 milliseconds.
+ */
 ngx_uint_t ngx_http_kafka_property_cut(rd_kafka_conf_t *conf, ngx_str_t *name,
     ngx_str_t *value);
 
-/* 0 where librdkafka lacks the property, too */
+/* returns 1 if the value is "true"; 0 if not, or if the property is unknown */
 ngx_uint_t ngx_http_kafka_property_true(rd_kafka_conf_t *conf,
     const char *name);
 

@@ -7,7 +7,7 @@
 #include <ngx_http_kafka_record.h>
 
 
-/* what librdkafka adds to a record's size: lengths, timestamp, attributes */
+/* bytes that librdkafka adds to a record: lengths, timestamp, attributes */
 #define NGX_HTTP_KAFKA_RECORD_OVERHEAD  36
 
 
@@ -33,14 +33,17 @@ ngx_http_kafka_record_size(ngx_http_kafka_record_t *record)
 }
 
 
-/* the bytes that Kafka's record format spends on a length */
+/*
+ * returns the size in bytes of a length in Kafka's record format, a signed
+ * varint
+ */
 
 static size_t
 ngx_http_kafka_record_varint(size_t len)
 {
     size_t  n;
 
-    /* a sign takes the lowest bit */
+    /* the lowest bit of the first byte is the sign */
 
     for (n = 1, len >>= 6; len; len >>= 7) {
         n++;

@@ -13,7 +13,7 @@
 #include <librdkafka/rdkafka.h>
 
 
-/* A record of a batch, which lies in the batch's pool.  Event loop. */
+/* A record of a batch, allocated from the batch's pool.  Event loop. */
 
 
 typedef struct ngx_http_kafka_batch_s   ngx_http_kafka_batch_t;
@@ -42,31 +42,31 @@ struct ngx_http_kafka_header_s {
 
 struct ngx_http_kafka_record_s {
     ngx_http_kafka_record_t        *next;
-    ngx_queue_t                     queue;     /* as it waits */
+    ngx_queue_t                     queue;     /* of a lane, or shard->purged */
     ngx_http_kafka_batch_t         *batch;
     ngx_http_kafka_target_t        *target;
-    ngx_http_kafka_lane_t          *lane;      /* NULL: not in one yet */
+    ngx_http_kafka_lane_t          *lane;      /* NULL: not chosen yet */
     ngx_http_kafka_header_t        *headers;
     ngx_str_t                       key;       /* data is NULL: null */
     ngx_str_t                       value;
     int64_t                         timestamp; /* milliseconds, 0: none */
     int64_t                         offset;    /* negative: unknown */
     int32_t                         partition;
-    uint32_t                        requests;  /* of the client, before it */
-    uint32_t                        serial;    /* in its lane */
+    uint32_t                        requests;  /* the client's, at hand-over */
+    uint32_t                        serial;    /* its order in the lane */
     rd_kafka_resp_err_t             err;
     unsigned                        state:2;
     unsigned                        persisted:2; /* rd_kafka_msg_status_t */
-    unsigned                        uncertain:1; /* of an earlier attempt */
+    unsigned                        uncertain:1; /* may be in Kafka already */
 };
 
 
-/* as librdkafka counts it against message.max.bytes */
+/* returns the size in bytes that librdkafka compares with message.max.bytes */
 size_t ngx_http_kafka_record_size(ngx_http_kafka_record_t *record);
 
 /*
- * Marks a record that will have no (further) report.  What is uncertain about
- * it from before stays so, whatever persisted says.
+ * Marks the record as failed, when no further report of it will come.  If
+ * record->uncertain is set, NOT_PERSISTED is stored as POSSIBLY_PERSISTED.
  */
 void ngx_http_kafka_record_fail(ngx_http_kafka_record_t *record,
     rd_kafka_resp_err_t err, rd_kafka_msg_status_t persisted);

@@ -7,8 +7,10 @@
 #include <ngx_http_kafka_replace.h>
 
 
-/* milliseconds: a draining client's acknowledgements are waited for that long,
-   and what it puts back into its queue is purged that often */
+/*
+ * How long a draining client may wait for acknowledgements, and how often the
+ * retries that it puts back into its queue are purged, in milliseconds.
+ */
 #define NGX_HTTP_KAFKA_REPLACE_DRAIN   500
 #define NGX_HTTP_KAFKA_REPLACE_TICK    10
 
@@ -46,9 +48,9 @@ ngx_http_kafka_replace_watch(ngx_http_kafka_shard_t *shard)
 
 
 /*
- * When a message times out librdkafka starts its sequence numbers anew, and
- * sends what else was on its way to a broker once more under another number:
- * the broker cannot tell that it has it already.  So the client ends before.
+ * When a message times out, librdkafka bumps the epoch and sends everything
+ * else that was in flight again, under new sequence numbers.  Brokers cannot
+ * recognize these retries as duplicates.  So the client is ended before.
  */
 
 static void
@@ -104,7 +106,7 @@ ngx_http_kafka_replace_save(ngx_http_kafka_shard_t *shard, const char *why)
 }
 
 
-/* first what is not sent, for what is sent may be acknowledged any moment */
+/* purges unsent records first: sent ones may be acknowledged at any moment */
 
 void
 ngx_http_kafka_replace_start(ngx_http_kafka_shard_t *shard,
@@ -139,7 +141,7 @@ ngx_http_kafka_replace_purge_handler(ngx_event_t *ev)
 
     ngx_http_kafka_shard_purge(shard, what);
 
-    /* and what librdkafka puts back into its queue meanwhile */
+    /* repeat, because librdkafka puts retries back into its queue */
 
     ngx_add_timer(ev, NGX_HTTP_KAFKA_REPLACE_TICK);
 }
@@ -167,7 +169,7 @@ ngx_http_kafka_replace_timers(ngx_http_kafka_shard_t *shard)
 }
 
 
-/* no fatal error for so long: the brokers have changed their mind */
+/* without a fatal error for this long, brokers have accepted the client */
 
 ngx_uint_t
 ngx_http_kafka_replace_refused(ngx_http_kafka_shard_t *shard)

@@ -15,35 +15,38 @@
 
 
 /*
- * When a shard's client must not go on, and how it drains: all that it holds is
- * reported, now or soon, and then another one takes its place.  Nothing blocks.
- * Event loop.
+ * Replaces a shard's client that must not go on.  The client drains first: all
+ * its records are reported, now or soon.  Then another client takes its place.
+ * Nothing blocks.  Event loop.
  */
 
 
 void ngx_http_kafka_replace_init(ngx_http_kafka_shard_t *shard);
 
-/* fatal is the error that has ended the client, if any: what callers hear */
+/*
+ * Starts to replace the client.  fatal is the error that has ended the client,
+ * or 0; records that fail with the client get this error.
+ */
 void ngx_http_kafka_replace_start(ngx_http_kafka_shard_t *shard,
     rd_kafka_resp_err_t fatal);
 
-/* the same, for a client that would send records twice */
+/* logs why, and replaces a client that would send records twice */
 void ngx_http_kafka_replace_save(ngx_http_kafka_shard_t *shard,
     const char *why);
 
 /*
- * A lane has a group with an idempotent client: if it is there for longer than
- * a message may take, the client is replaced.
+ * A group was handed over to the client.  If the client is idempotent and has a
+ * group for longer than message.timeout.ms, the client is replaced.
  */
 void ngx_http_kafka_replace_watch(ngx_http_kafka_shard_t *shard);
 
-/* the client has ended: the next one may come */
+/* the client has drained and ends: the next one may be created */
 void ngx_http_kafka_replace_done(ngx_http_kafka_shard_t *shard);
 
-/* 1 if brokers ended the last client before it had delivered anything */
+/* returns 1 if brokers ended the last client before it delivered a record */
 ngx_uint_t ngx_http_kafka_replace_refused(ngx_http_kafka_shard_t *shard);
 
-/* the process exits: nothing is replaced from here on */
+/* the process exits: no client is replaced any more */
 void ngx_http_kafka_replace_close(ngx_http_kafka_shard_t *shard);
 
 

@@ -7,7 +7,7 @@
 #include <ngx_http_kafka_resolve.h>
 
 
-/* names a batch has looked up at a time, so that others get their turn */
+/* names of a batch to look up at a time, so that others get their turn */
 #define NGX_HTTP_KAFKA_RESOLVE_NAMES  16
 
 
@@ -74,7 +74,7 @@ ngx_http_kafka_resolve_next(ngx_http_kafka_topics_t *topics,
 
     default: /* NGX_DECLINED, NGX_ERROR */
 
-        /* one that is absent decides: the others need not be waited for */
+        /* an absent topic decides: the other look-ups need not be awaited */
 
         batch->refused = target;
         ngx_http_kafka_resolve_cancel(batch);

@@ -15,25 +15,26 @@
 
 
 /*
- * The topics of a batch: nothing of it is sent before all of them are known.
- * Event loop.
+ * Resolves the topics of a batch.  Nothing of the batch is sent before all of
+ * its topics are known.  Event loop.
  */
 
 
 /*
- * Finds the topics of a batch's targets.  NGX_OK: all are known.  NGX_AGAIN:
- * some are being looked up; the handler of topics is called for each of these.
- * NGX_DECLINED: the cluster lacks one, batch->err and batch->refused say which.
- * NGX_ERROR: memory is out.  After the last two the batch has no topics.
+ * Finds the topics of a batch's targets.  Returns NGX_OK if all are known.
+ * NGX_AGAIN if some are being looked up; the handler of topics is called for
+ * each of these.  NGX_DECLINED if the cluster lacks or denies a topic or
+ * partition; batch->err and batch->refused say which.  NGX_ERROR when out of
+ * memory.  After the last two, the batch holds no topics.
  */
 ngx_int_t ngx_http_kafka_resolve(ngx_http_kafka_topics_t *topics,
     ngx_http_kafka_batch_t *batch);
 
-/* goes on with a target that was looked up; returns as the function above */
+/* continues with a target that was looked up; returns as the function above */
 ngx_int_t ngx_http_kafka_resolve_next(ngx_http_kafka_topics_t *topics,
     ngx_http_kafka_target_t *target);
 
-/* the batch needs its topics no longer, and waits for none */
+/* releases the batch's topics, and stops waiting for look-ups */
 void ngx_http_kafka_resolve_cancel(ngx_http_kafka_batch_t *batch);
 
 

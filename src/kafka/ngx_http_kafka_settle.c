@@ -71,7 +71,7 @@ ngx_http_kafka_settle_waiting(ngx_http_kafka_producer_t *producer,
 }
 
 
-/* the topic may be gone: the next request looks it up */
+/* if the topic may have been deleted, lets the next request look it up */
 
 static void
 ngx_http_kafka_settle_invalidate(ngx_http_kafka_record_t *record,
@@ -97,7 +97,7 @@ ngx_http_kafka_settle_batch(ngx_http_kafka_batch_t *batch)
                    "kafka: batch %p: done, %ui of %ui messages acknowledged",
                    batch, batch->acked, batch->nrecords);
 
-    /* with some unsent nothing of it was ever handed over */
+    /* if batch->unsent is set here, nothing of the batch was handed over */
 
     ngx_http_kafka_metrics_end(&producer->metrics,
                                batch->unsent ? batch->nrecords : 0);
@@ -130,7 +130,10 @@ ngx_http_kafka_settle_answer(ngx_http_kafka_batch_t *batch)
 }
 
 
-/* NGX_OK, or NGX_DONE where that was all, and the batch is settled */
+/*
+ * Fails the records that are not with a client.  Returns NGX_OK, or NGX_DONE if
+ * there were no others, and the batch is settled.
+ */
 
 static ngx_int_t
 ngx_http_kafka_settle_unsent(ngx_http_kafka_batch_t *batch,
@@ -169,7 +172,7 @@ ngx_http_kafka_settle_unsent(ngx_http_kafka_batch_t *batch,
 }
 
 
-/* why a record that has waited for as long as it could was not sent */
+/* returns why a record that waited until its deadline was not sent */
 
 static rd_kafka_resp_err_t
 ngx_http_kafka_settle_cause(ngx_http_kafka_record_t *record,
@@ -215,7 +218,7 @@ ngx_http_kafka_settle_give_up(ngx_http_kafka_batch_t *batch,
         return;
     }
 
-    /* nobody waits from here on: a worker that quits need not, either */
+    /* nobody waits any more: the timer must not keep a worker from quitting */
 
     if (batch->deadline.timer_set) {
         ngx_del_timer(&batch->deadline);

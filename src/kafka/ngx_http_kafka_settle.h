@@ -13,36 +13,43 @@
 #include <ngx_http_kafka_producer.h>
 
 
-/* How records and batches end: each has one outcome.  Event loop. */
+/* Settles records and batches: each gets one outcome.  Event loop. */
 
 
-/* one of a batch's records, of those that are pending, has its outcome */
+/* notes that a pending record of the batch has its outcome */
 void ngx_http_kafka_settle_record(ngx_http_kafka_batch_t *batch);
 
-/* the same for one that has failed: persisted says what is known of it */
+/*
+ * the same for a record that has failed; persisted says whether it may be in
+ * Kafka
+ */
 void ngx_http_kafka_settle_failed(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err,
     rd_kafka_msg_status_t persisted);
 
-/* the same for one that was never with the client, and is not pending */
+/* fails a record that is not with a client, without changing batch->pending */
 void ngx_http_kafka_settle_dropped(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err);
 
-/* the same for one that waits in its lane */
+/* fails a pending record that waits in its lane */
 void ngx_http_kafka_settle_waiting(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t *record, rd_kafka_resp_err_t err);
 
-/* all of the batch's records have one: calls its handler, and lets it go */
+/*
+ * ends a batch all of whose records have an outcome: calls its handler, and
+ * releases it for the producer
+ */
 void ngx_http_kafka_settle_batch(ngx_http_kafka_batch_t *batch);
 
 /*
- * Ends the wait: what is not yet with the client will never be and fails with
- * err; what is with it keeps the batch until its report.
+ * Answers the requester now.  Records that are not with a client fail, with err
+ * or a more exact reason.  Records that are with a client keep the batch alive
+ * until their reports.
  */
 void ngx_http_kafka_settle_give_up(ngx_http_kafka_batch_t *batch,
     rd_kafka_resp_err_t err);
 
-/* the same, when the batch's deadline comes */
+/* the same, when the batch's deadline has passed */
 void ngx_http_kafka_settle_deadline_handler(ngx_event_t *ev);
 
 

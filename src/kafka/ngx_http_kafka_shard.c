@@ -79,7 +79,7 @@ ngx_http_kafka_shard_opened(void *data, rd_kafka_t *rk, const char *errstr)
 }
 
 
-/* NGX_OK, or NGX_ERROR where rk is NULL */
+/* takes rk as the shard's client; returns NGX_OK, or NGX_ERROR if rk is NULL */
 
 static ngx_int_t
 ngx_http_kafka_shard_made(ngx_http_kafka_shard_t *shard, rd_kafka_t *rk,
@@ -112,7 +112,7 @@ ngx_http_kafka_shard_takes(ngx_http_kafka_shard_t *shard)
 
     if (shard->closing) {
 
-        /* thread pools have ended */
+        /* the thread pools have ended */
 
         return 0;
     }
@@ -144,9 +144,10 @@ ngx_http_kafka_shard_fail(ngx_http_kafka_shard_t *shard, const char *why)
 
 
 /*
- * A client that has delivered something is followed by another one at once.
- * One that failed before may have no right to be there: brokers would see a
- * login for each request that waits, and the next client would fail, too.
+ * Returns 1 if it is too early to create the next client.  A client that has
+ * delivered a record is replaced at once.  A client that has not may lack
+ * permissions, and the next one would fail as well.  Without a delay, each
+ * waiting request would cause another login to the brokers.
  */
 
 static ngx_uint_t
@@ -192,10 +193,10 @@ ngx_http_kafka_shard_sent(ngx_http_kafka_shard_t *shard,
 
 
 /*
- * librdkafka reports the records of a request in an event of their own.  What
- * it reports without a request has no broker's error and no offset: a record
- * that timed out or was purged in its queue, or one that it takes a later
- * success to acknowledge.
+ * librdkafka reports the records of a request in one event.  A record that it
+ * reports without a request has no broker's error and no offset: it timed out
+ * or was purged in the queue, or librdkafka infers its acknowledgement from a
+ * later success.
  */
 
 void
@@ -220,7 +221,11 @@ ngx_http_kafka_shard_reported(ngx_http_kafka_shard_t *shard,
 
         if (shard->isolated) {
 
-            /* it may purge its queue after more records have come */
+            /*
+             * The client may purge its queue after records of the next group
+             * were handed over.  A new generation limits that group to a single
+             * record.
+             */
 
             shard->generation = ++*shard->generations;
         }

@@ -18,18 +18,19 @@
 
 
 /*
- * A shard is one client of librdkafka that produces, and what is with it.  When
- * its client must not go on, another one takes its place.  Event loop.
+ * A shard is a librdkafka client that produces, with the lanes and records that
+ * belong to it.  When the client must not go on, another client takes its
+ * place.  Event loop.
  */
 
 
-/* milliseconds from a client that could not serve to the next one */
+/* milliseconds between a client that failed and the next one */
 #define NGX_HTTP_KAFKA_SHARD_REOPEN  1000
 
 
 /*
- * The client of the shard has come (NGX_OK), or cannot be made (NGX_ERROR), and
- * the log says why.
+ * Called when the shard's client is ready (NGX_OK), or could not be created
+ * (NGX_ERROR); the reason is in the log.
  */
 typedef void (*ngx_http_kafka_shard_handler_pt)(ngx_http_kafka_shard_t *shard,
     ngx_int_t rc);
@@ -37,110 +38,118 @@ typedef void (*ngx_http_kafka_shard_handler_pt)(ngx_http_kafka_shard_t *shard,
 
 struct ngx_http_kafka_shard_s {
     ngx_http_kafka_conf_t       *conf;       /* of the producer */
-    rd_kafka_conf_t             *properties; /* of its clients */
+    rd_kafka_conf_t             *properties; /* of the shard's clients */
     ngx_http_kafka_events_t     *events;
     ngx_uint_t                  *generations;  /* of the producer's clients */
     ngx_http_kafka_shard_handler_pt
                                  handler;
     void                        *data;       /* the producer */
-    ngx_uint_t                   index;      /* of all of the producer's */
+    ngx_uint_t                   index;      /* in clients->shards */
 
     rd_kafka_t                  *rk;         /* or NULL */
-    ngx_http_kafka_client_task_t  *task;     /* makes rk, or NULL */
-    ngx_event_t                  reopen;     /* where there is no client */
-    ngx_event_t                  idle;       /* an isolated one ends then */
+    ngx_http_kafka_client_task_t  *task;     /* creates rk, or NULL */
+    ngx_event_t                  reopen;     /* creates a missing client */
+    ngx_event_t                  idle;       /* ends an unneeded client */
 
-    ngx_uint_t                   generation; /* of rk, from 1; another one
-                                                after rk has purged its queue */
-    ngx_msec_t                   opened;     /* when the last rk was made */
-    ngx_msec_t                   failed;     /* when it could not be, or 0 */
+    /* number of rk, from 1; changes as well when rk may purge its queue late */
+    ngx_uint_t                   generation;
+    ngx_msec_t                   opened;     /* when the last rk was created */
+    ngx_msec_t                   failed;     /* when creating it failed, or 0 */
     ngx_uint_t                   failures;   /* of attempts, in a row */
-    ngx_uint_t                   topics;     /* that rk has to do with */
+    ngx_uint_t                   topics;     /* handles that rk has */
 
     ngx_queue_t                  ready;      /* lanes to hand over */
-    ngx_queue_t                  busy;       /* lanes with a group out */
+    ngx_queue_t                  busy;       /* lanes with a group in flight */
     ngx_queue_t                  purged;     /* records; see shard_proven() */
     ngx_uint_t                   nbusy;
     ngx_uint_t                   pending;    /* records without a report */
 
-    /* requests with records: sent before, and answered since, nothing was
-       pending */
+    /*
+     * for shard_proven(): client_requests() when the shard was last without
+     * pending records, and the number of requests answered since
+     */
     uint32_t                     requests;
     uint32_t                     answered;
 
     unsigned                     isolated:1; /* one lane at a time */
     unsigned                     served:1;   /* rk has delivered records */
-    unsigned                     full:1;     /* rk takes no more for now */
-    unsigned                     replaced:1; /* the next rk is for another */
+    unsigned                     full:1;     /* rk's queue is full */
+    unsigned                     replaced:1; /* next rk is a replacement */
 
-    /* how it is replaced: see ngx_http_kafka_replace.h */
+    /* the client's replacement, see ngx_http_kafka_replace.h */
     unsigned                     draining:1;
     unsigned                     closing:1;  /* the process exits */
-    ngx_msec_t                   since;      /* when it began to drain */
-    ngx_event_t                  purge;      /* while it drains */
-    ngx_event_t                  overdue;    /* the next group that is */
+    ngx_msec_t                   since;      /* when draining began */
+    ngx_event_t                  purge;      /* repeats while draining */
+    ngx_event_t                  overdue;    /* when a group is overdue */
 
-    /* that ended the last client, until a record is delivered; 0: none */
+    /*
+     * the error that ended the last client; 0: none, or a record was delivered
+     * since
+     */
     rd_kafka_resp_err_t          fatal;
 };
 
 
-/* expects a zeroed object with all set that comes before rk */
+/* initializes a zeroed object with all members before rk set */
 void ngx_http_kafka_shard_init(ngx_http_kafka_shard_t *shard);
 
 /*
- * Has the client made in nginx's thread pool, or at once with now.  NGX_OK: it
- * is there.  NGX_AGAIN: it is being made, the handler will be called; or the
- * last one ended before it had served, and it is too early for the next one.
- * NGX_ERROR: it cannot be made, and the log says why.
+ * Creates the client if there is none: in nginx's thread pool, or before the
+ * return if now is 1.  Returns NGX_OK if the client is there.  NGX_AGAIN if it
+ * is being created, and the handler will be called; or if the last client ended
+ * before it had delivered a record, and it is too early for the next one.
+ * NGX_ERROR if it cannot be created; the reason is in the log.
  */
 ngx_int_t ngx_http_kafka_shard_open(ngx_http_kafka_shard_t *shard,
     ngx_uint_t now);
 
-/* whether it takes records now; has its client made where there is none */
+/* returns 1 if the client takes records; else starts creating a missing one */
 ngx_uint_t ngx_http_kafka_shard_takes(ngx_http_kafka_shard_t *shard);
 
-/* notes and logs that no client can be made now; returns NGX_ERROR */
+/* logs and notes that no client can be created now; returns NGX_ERROR */
 ngx_int_t ngx_http_kafka_shard_fail(ngx_http_kafka_shard_t *shard,
     const char *why);
 
-/* milliseconds until the next try, where none is being made */
+/* returns the milliseconds until the next attempt to create the client */
 ngx_msec_t ngx_http_kafka_shard_reopen(ngx_http_kafka_shard_t *shard);
 
-/* has records reported as purged; what is of RD_KAFKA_PURGE_F_* */
+/* purges the client's records; what is a combination of RD_KAFKA_PURGE_F_* */
 void ngx_http_kafka_shard_purge(ngx_http_kafka_shard_t *shard, int what);
 
-/* the record is with the client */
+/* the record was handed over to the client */
 void ngx_http_kafka_shard_sent(ngx_http_kafka_shard_t *shard,
     ngx_http_kafka_record_t *record);
 
 /*
- * A record of it has its report; first: the first one of an event, and thus of
- * a request, if there was one.
+ * A record of the shard has its report.  first is 1 for the first report of an
+ * event.  librdkafka reports all records of a request in one event, so it is
+ * then the first report of the request, if there was a request.
  */
 void ngx_http_kafka_shard_reported(ngx_http_kafka_shard_t *shard,
     const rd_kafka_message_t *msg, ngx_uint_t first);
 
 /*
- * 1 if each request with records that the client has sent was answered, with
- * the report of all its records: so a record that was purged from the client's
- * queue was in none.  Otherwise it may have been in one that librdkafka was to
- * send again.  For a shard with nothing pending.
+ * Returns 1 if every request with records that the client has sent was
+ * answered, with the reports of all its records.  A record that was purged from
+ * the client's queue was then never sent.  Otherwise it may have been in a
+ * request that librdkafka was to send again.  The shard must have no pending
+ * records.
  */
 ngx_uint_t ngx_http_kafka_shard_proven(ngx_http_kafka_shard_t *shard);
 
-/* destroys the client in nginx's thread pool; no handle may be left */
+/* destroys the client in nginx's thread pool; no topic handle may be left */
 void ngx_http_kafka_shard_end(ngx_http_kafka_shard_t *shard);
 
 /*
- * The same as the process exits, by the time until, as ngx_current_msec.
- * NGX_OK, or NGX_AGAIN if it takes longer: then its threads may still use
- * records.
+ * Destroys the client while the process exits.  Waits until the time "until"
+ * (of ngx_current_msec).  Returns NGX_OK, or NGX_AGAIN if that was too short:
+ * the client's threads may still use records.
  */
 ngx_int_t ngx_http_kafka_shard_destroy(ngx_http_kafka_shard_t *shard,
     ngx_msec_t until);
 
-/* a client that is still being made ends, too, as the process exits */
+/* while the process exits, destroys a client that was still being created */
 void ngx_http_kafka_shard_close(ngx_http_kafka_shard_t *shard,
     ngx_msec_t until);
 

@@ -11,7 +11,7 @@
 #include <ngx_http_kafka_submit.h>
 
 
-/* milliseconds for what is purged as the process exits */
+/* milliseconds to wait for the reports of purged records */
 #define NGX_HTTP_KAFKA_SHUTDOWN_PURGE  200
 
 
@@ -73,7 +73,7 @@ ngx_http_kafka_shutdown_abort(void *data)
         next = ngx_queue_next(q);
         batch = ngx_queue_data(q, ngx_http_kafka_batch_t, link);
 
-        /* may free the batch */
+        /* this may free the batch */
 
         ngx_http_kafka_settle_give_up(batch, RD_KAFKA_RESP_ERR__DESTROY);
     }
@@ -110,7 +110,7 @@ ngx_http_kafka_shutdown_flush(ngx_http_kafka_producer_t *producer,
     do {
         ngx_http_kafka_submit(producer);
 
-        /* what is left then has no client, and will have none */
+        /* records left after the loop have no client, and will get none */
 
     } while (ngx_http_kafka_shutdown_waits(producer)
              && ngx_http_kafka_events_wait(&producer->events, until)
@@ -139,7 +139,7 @@ ngx_http_kafka_shutdown_flush(ngx_http_kafka_producer_t *producer,
 }
 
 
-/* whether reports are to come from clients that have not ended */
+/* returns 1 if reports are pending in clients that are not draining */
 
 static ngx_uint_t
 ngx_http_kafka_shutdown_waits(ngx_http_kafka_producer_t *producer)
@@ -159,7 +159,7 @@ ngx_http_kafka_shutdown_waits(ngx_http_kafka_producer_t *producer)
 }
 
 
-/* until all that is pending is reported, or the time is over */
+/* waits until all pending records have reports, or the time is over */
 
 static void
 ngx_http_kafka_shutdown_wait(ngx_http_kafka_producer_t *producer,

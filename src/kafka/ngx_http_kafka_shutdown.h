@@ -13,19 +13,19 @@
 #include <ngx_http_kafka_producer.h>
 
 
-/* The end of a producer, as the process exits.  Event loop. */
+/* Ends a producer while the process exits.  Event loop. */
 
 
 /*
- * Delivers what can be before the time until (of ngx_current_msec), answers all
- * that wait, ends the clients.
+ * Delivers what can be delivered before the time "until" (of ngx_current_msec),
+ * answers all waiting requests, and destroys the clients.
  */
 void ngx_http_kafka_shutdown(ngx_http_kafka_producer_t *producer,
     ngx_msec_t until);
 
 /*
- * Answers all that wait, for nginx closes their connections now; data is the
- * producer.
+ * Answers all waiting requests, because nginx closes their connections now.
+ * data is the producer.
  */
 void ngx_http_kafka_shutdown_abort(void *data);
 

@@ -7,10 +7,10 @@
 #include <ngx_http_kafka_spread.h>
 
 
-/* milliseconds between two judgements, at least */
+/* the shortest period, in milliseconds */
 #define NGX_HTTP_KAFKA_SPREAD_PERIOD  500
 
-/* milliseconds with too many shards that end half of them */
+/* milliseconds with too many shards after which their number is halved */
 #define NGX_HTTP_KAFKA_SPREAD_CALM    60000
 
 
@@ -30,10 +30,10 @@ ngx_http_kafka_spread_init(ngx_http_kafka_spread_t *spread,
 
 
 /*
- * The average number of groups out is the sum of their times divided by the
- * time that has passed.  With more than a client may have in flight to one
- * broker they may wait in the client; that they do shows in the average of
- * their times, beside the shortest one.
+ * The average number of groups in flight is the sum of their times divided by
+ * the length of the period.  If it exceeds what the clients may have in flight
+ * to one broker, groups may wait in the clients.  They do if their average time
+ * is more than a quarter longer than the shortest time.
  */
 
 void
@@ -80,7 +80,7 @@ ngx_http_kafka_spread_judge(ngx_http_kafka_spread_t *spread,
 }
 
 
-/* they are used once all have had time to connect */
+/* creates more clients, which are used once all have had time to connect */
 
 static void
 ngx_http_kafka_spread_grow(ngx_http_kafka_spread_t *spread, ngx_uint_t out)
@@ -110,7 +110,7 @@ ngx_http_kafka_spread_grow(ngx_http_kafka_spread_t *spread, ngx_uint_t out)
 }
 
 
-/* half as many; those above end when they have had nothing for a while */
+/* halves the number of shards in use; unused clients end when they are idle */
 
 static void
 ngx_http_kafka_spread_shrink(ngx_http_kafka_spread_t *spread)

@@ -15,22 +15,25 @@
 
 
 /*
- * Over how many shards lanes are spread.  A client has few requests in flight
- * to a broker, and sends one partition a request: where brokers are far away,
- * lanes wait in their client, and more clients help.  Event loop.
+ * Decides how many shards lanes are spread over.  A client has few requests in
+ * flight to a broker, and each request carries one partition.  If brokers are
+ * far away, lanes wait in their client, and more clients help.  Event loop.
  */
 
 
 typedef struct {
     ngx_http_kafka_clients_t    *clients;
 
-    /* groups that were acknowledged since, and their times, in microseconds */
+    /*
+     * the groups that were acknowledged in the current period, which began at
+     * since, and the sum of their times in microseconds
+     */
     ngx_msec_t                   since;
     ngx_uint_t                   groups;
     uint64_t                     time;
 
-    ngx_uint_t                   wanted;     /* shards, some not yet in use */
-    ngx_msec_t                   calm;       /* too many since then, or 0 */
+    ngx_uint_t                   wanted;     /* shards, once they are ready */
+    ngx_msec_t                   calm;       /* too many since, or 0 */
 } ngx_http_kafka_spread_t;
 
 
@@ -38,15 +41,15 @@ void ngx_http_kafka_spread_init(ngx_http_kafka_spread_t *spread,
     ngx_http_kafka_clients_t *clients);
 
 /*
- * Judges the time that has passed, where it was long enough.  shortest is the
- * shortest time of a group, in microseconds; where brokers are near, more
- * clients do not help.
+ * Adapts the number of shards, if the current period is long enough.  shortest
+ * is the shortest time of a group, in microseconds.  If brokers are near (near
+ * is 1), more clients do not help.
  */
 void ngx_http_kafka_spread_judge(ngx_http_kafka_spread_t *spread,
     uint64_t shortest, ngx_uint_t near);
 
 
-/* a group that took this time, in microseconds, is acknowledged */
+/* a group was acknowledged after this time, in microseconds */
 
 static ngx_inline void
 ngx_http_kafka_spread_group(ngx_http_kafka_spread_t *spread, uint64_t time)

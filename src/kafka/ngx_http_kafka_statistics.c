@@ -54,7 +54,7 @@ ngx_http_kafka_statistics_broker(void *data,
 {
     ngx_http_kafka_statistics_ctx_t *ctx = data;
 
-    /* before the brokers' gauges, which read the state that it may change */
+    /* first, because it may change the state that the brokers' gauges show */
 
     ngx_http_kafka_health_broker(ctx->health, broker);
     ngx_http_kafka_brokers_add(ctx->metrics, broker);

@@ -15,9 +15,9 @@
 
 
 /*
- * Gives the brokers in librdkafka's statistics, JSON, of the client that was
- * made at the time opened (of ngx_current_msec), to health and to metrics.
- * Event loop.
+ * Passes the brokers in librdkafka's statistics to health and to metrics.  text
+ * is the statistics as JSON, of the client that was created at the time opened
+ * (of ngx_current_msec).  Event loop.
  */
 void ngx_http_kafka_statistics(ngx_http_kafka_health_t *health,
     ngx_http_kafka_metrics_t *metrics, ngx_msec_t opened, const char *text);

@@ -67,7 +67,7 @@ ngx_http_kafka_submit(ngx_http_kafka_producer_t *producer)
 }
 
 
-/* NGX_OK, or NGX_BUSY: enough for this turn */
+/* puts records into lanes; returns NGX_OK, or NGX_BUSY: enough for this turn */
 
 static ngx_int_t
 ngx_http_kafka_submit_sort(ngx_http_kafka_producer_t *producer)
@@ -180,7 +180,7 @@ ngx_http_kafka_submit_lanes(ngx_http_kafka_producer_t *producer)
 
     full |= (rc == NGX_AGAIN);
 
-    /* where it is full, the rest of the same group follows */
+    /* if a queue is full, the same hand-over continues later */
 
     if (!full) {
         ngx_http_kafka_dispatch_done(dispatch);
@@ -188,7 +188,10 @@ ngx_http_kafka_submit_lanes(ngx_http_kafka_producer_t *producer)
 }
 
 
-/* as ngx_http_kafka_submit_lane(), for all lanes that are ready */
+/*
+ * calls ngx_http_kafka_submit_lane() for all lanes that are ready; returns the
+ * same
+ */
 
 static ngx_int_t
 ngx_http_kafka_submit_shard(ngx_http_kafka_producer_t *producer,
@@ -202,7 +205,7 @@ ngx_http_kafka_submit_shard(ngx_http_kafka_producer_t *producer,
         if (lane->pending == 0
             && ngx_http_kafka_clients_shard(&producer->clients, lane) != shard)
         {
-            /* it became ready for another one since it has its place here */
+            /* the lane has changed its shard since it was queued here */
 
             ngx_http_kafka_dispatch_lane_done(&producer->dispatch, lane);
             ngx_http_kafka_dispatch_ready(&producer->dispatch, lane, 0);
@@ -225,8 +228,8 @@ ngx_http_kafka_submit_shard(ngx_http_kafka_producer_t *producer,
 
 
 /*
- * Lanes wait in one queue for all isolated clients.  One that has to wait for
- * its own holds up no other.
+ * All isolated clients share one queue of lanes.  A lane that must wait for its
+ * own client does not hold up others.
  */
 
 static ngx_int_t
@@ -265,8 +268,9 @@ ngx_http_kafka_submit_isolated(ngx_http_kafka_producer_t *producer,
 
 
 /*
- * One that has no lane, or has this one; or NULL.  Partitions that do not
- * answer have half of them, or they would soon have all.
+ * Returns the isolated client that has the lane's group, or a free one, or NULL
+ * if there is none.  Partitions that do not answer may use only half of the
+ * clients, or they would soon occupy all.
  */
 
 static ngx_http_kafka_shard_t *
@@ -292,7 +296,7 @@ ngx_http_kafka_submit_isolated_shard(ngx_http_kafka_producer_t *producer,
             continue;
         }
 
-        /* one that is being made is waited for */
+        /* if this client is being created, wait for it */
 
         return ngx_http_kafka_shard_takes(shard) ? shard : NULL;
     }
@@ -302,9 +306,9 @@ ngx_http_kafka_submit_isolated_shard(ngx_http_kafka_producer_t *producer,
 
 
 /*
- * NGX_OK: the lane's group is with the client.
- * NGX_AGAIN: the client's queue is full, its reports make room; or it takes no
- * more, and will be replaced.
+ * Hands the next group of the lane over to the shard's client.  Returns NGX_OK
+ * when that is done.  NGX_AGAIN if the client's queue is full, and reports will
+ * make room; or if the client had a fatal error and will be replaced.
  * NGX_BUSY: enough for this turn.
  */
 
@@ -331,7 +335,7 @@ ngx_http_kafka_submit_lane(ngx_http_kafka_producer_t *producer,
 
     ngx_http_kafka_dispatch_lane_done(&producer->dispatch, lane);
 
-    /* one large batch may take several turns, and is one group */
+    /* the group stays open for a large batch that takes several turns */
 
     batch = ngx_http_kafka_dispatch_first(&producer->dispatch);
 
@@ -340,7 +344,7 @@ ngx_http_kafka_submit_lane(ngx_http_kafka_producer_t *producer,
 
     if (lane->pending == 0 && !ngx_http_kafka_lane_empty(lane)) {
 
-        /* what was first is for an isolated client */
+        /* the first record must go to an isolated client */
 
         ngx_http_kafka_dispatch_ready(&producer->dispatch, lane, 0);
     }
@@ -418,7 +422,7 @@ ngx_http_kafka_submit_group(ngx_http_kafka_producer_t *producer,
 
         if (err == RD_KAFKA_RESP_ERR__FATAL && !producer->closing) {
 
-            /* the event that has this client replaced is on its way */
+            /* the error event that has this client replaced will follow */
 
             return NGX_AGAIN;
         }
@@ -453,10 +457,10 @@ ngx_http_kafka_submit_sent(ngx_http_kafka_producer_t *producer,
 
 
 /*
- * Whether the record's time is over, but for the grace of its report:
- * librdkafka would still hold it as its caller hears of it.  Where the
- * partition has just let a group time out, those whose time is nearly over are
- * late, too.
+ * Returns 1 if only the grace for the report is left until the record's
+ * deadline: librdkafka would still have the record when its caller is answered.
+ * If a group of the partition has just timed out, records whose time is nearly
+ * over are late, too.
  */
 
 static ngx_uint_t
@@ -475,7 +479,7 @@ ngx_http_kafka_submit_late(ngx_http_kafka_producer_t *producer,
 }
 
 
-/* no report comes after an error */
+/* if this returns an error, no report will come */
 
 static rd_kafka_resp_err_t
 ngx_http_kafka_submit_record(ngx_http_kafka_shard_t *shard,
@@ -495,7 +499,7 @@ ngx_http_kafka_submit_record(ngx_http_kafka_shard_t *shard,
     if (err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION
         && record->partition == RD_KAFKA_PARTITION_UA)
     {
-        /* the client has not seen yet that partitions were added */
+        /* the client does not know the added partitions yet */
 
         err = ngx_http_kafka_produce(record, shard->rk, rkt,
                                      RD_KAFKA_PARTITION_UA);

@@ -13,16 +13,16 @@
 #include <ngx_http_kafka_producer.h>
 
 
-/* Records go to librdkafka's clients.  Event loop. */
+/* Hands records over to librdkafka's clients.  Event loop. */
 
 
-/* records handed over before the loop's other events have their turn */
+/* number of records to hand over before the event loop handles other events */
 #define NGX_HTTP_KAFKA_SUBMIT_TURN  2000
 
 
 /*
- * The batches' records go to their lanes, and the groups of lanes that are
- * ready to their clients, in this turn of the event loop or in several.
+ * Puts the records of batches into their lanes, and hands the groups of ready
+ * lanes over to their clients, in this turn of the event loop or in several.
  */
 void ngx_http_kafka_submit(ngx_http_kafka_producer_t *producer);
 

@@ -18,10 +18,11 @@ typedef void (*ngx_http_kafka_task_pt)(void *data, ngx_log_t *log);
 
 
 /*
- * A task for nginx's thread pool, with size bytes at task->ctx, zeroed.  A
- * thread calls run with task->ctx; then the event loop calls done with an event
- * whose data is the task.  The caller owns it again then, and frees it by
- * ngx_free().  NULL when memory is out.  Event loop.
+ * Creates a task for nginx's thread pool, with size zeroed bytes at task->ctx.
+ * A thread calls run with task->ctx.  Then the event loop calls done with an
+ * event whose data is the task; from then on the caller owns the task again,
+ * and must free it by ngx_free().  Returns NULL when out of memory.  Event
+ * loop.
  */
 ngx_thread_task_t *ngx_http_kafka_task_create(size_t size,
     ngx_http_kafka_task_pt run, ngx_event_handler_pt done);

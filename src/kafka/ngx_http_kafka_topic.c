@@ -21,7 +21,7 @@
 #define NGX_HTTP_KAFKA_TOPIC_REFRESH   10000
 #define NGX_HTTP_KAFKA_TOPIC_SUSPECT   60000
 
-/* names one client for look-ups is asked */
+/* number of unknown names after which the client for look-ups is replaced */
 #define NGX_HTTP_KAFKA_LOOKUP_NAMES    1000
 
 
@@ -108,7 +108,7 @@ ngx_http_kafka_topic_resolve(ngx_http_kafka_topics_t *topics,
             return NGX_OK;
         }
 
-        /* it may have got more since */
+        /* partitions may have been added since */
 
         if (age < NGX_HTTP_KAFKA_TOPIC_TTL) {
             *err = RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
@@ -160,7 +160,7 @@ ngx_http_kafka_topic_handle(ngx_http_kafka_topic_t *topic,
 
     if (*handle == NULL) {
 
-        /* the name ends with a zero byte, see topic_create() */
+        /* the name ends with a zero byte, see ngx_http_kafka_topic_create() */
 
         *handle = rd_kafka_topic_new(shard->rk, (char *) topic->sn.str.data,
                                      NULL);
@@ -366,14 +366,14 @@ ngx_http_kafka_topic_want(ngx_http_kafka_topics_t *topics,
 
     if (topics->lookup == NULL && !topics->retry.timer_set) {
 
-        /* at the end of this turn of the event loop, for all its requests */
+        /* at the end of this turn of the event loop, for all requests in it */
 
         ngx_post_event(&topics->retry, &ngx_posted_events);
     }
 }
 
 
-/* nobody waits for it any longer */
+/* nobody waits for the topic any longer */
 
 static void
 ngx_http_kafka_topic_unwant(ngx_http_kafka_topics_t *topics,
@@ -384,7 +384,7 @@ ngx_http_kafka_topic_unwant(ngx_http_kafka_topics_t *topics,
 
     if (topic->absent) {
 
-        /* as if it had been absent for long: the sweep takes it */
+        /* let the next sweep free the topic */
 
         topic->since = ngx_current_msec - NGX_HTTP_KAFKA_TOPIC_TTL;
         ngx_queue_insert_head(&topics->absent, &topic->queue);
@@ -412,7 +412,10 @@ ngx_http_kafka_topic_found(ngx_http_kafka_topics_t *topics,
 
     } else if (!topic->refresh) {
 
-        /* otherwise it is one broker's word: a topic that is gone is denied */
+        /*
+         * an error of a refresh is ignored: if the topic was deleted, brokers
+         * will deny it to the producing client
+         */
 
         topic->known = 0;
     }
@@ -502,7 +505,7 @@ ngx_http_kafka_topics_ask(ngx_http_kafka_topics_t *topics)
 }
 
 
-/* brokers may need a moment to make it: it is not absent yet */
+/* returns 1 if brokers may still be creating the topic */
 
 static ngx_uint_t
 ngx_http_kafka_topic_in_creation(ngx_http_kafka_topics_t *topics,
@@ -530,7 +533,7 @@ ngx_http_kafka_topics_answered(ngx_event_t *ev)
     topics->rk = lookup->rk;
     topics->used = ngx_current_msec;
 
-    /* a thread that waits long is one that an exit waits for */
+    /* keep the timeout short: an exiting process waits for the thread */
 
     topics->timeout = lookup->slow ? ngx_min(topics->timeout * 2,
                                              NGX_HTTP_KAFKA_LOOKUP_LONGEST)
@@ -570,7 +573,7 @@ ngx_http_kafka_topics_answered(ngx_event_t *ev)
 }
 
 
-/* 1: it is to be asked again soon */
+/* returns 1 if the topic must be looked up again soon */
 
 static ngx_uint_t
 ngx_http_kafka_topic_unanswered(ngx_http_kafka_topics_t *topics,
@@ -580,7 +583,7 @@ ngx_http_kafka_topic_unanswered(ngx_http_kafka_topics_t *topics,
 
     if (ngx_queue_empty(&topic->waiting)) {
 
-        /* not again at once; a request that needs to know may ask */
+        /* not again at once, but a request for an unknown partition may ask */
 
         topic->checked = ngx_current_msec - NGX_HTTP_KAFKA_TOPIC_TTL;
         ngx_http_kafka_topic_unwant(topics, topic);
@@ -606,7 +609,7 @@ ngx_http_kafka_topics_retry(ngx_event_t *ev)
 }
 
 
-/* forgets absent names, and a client for look-ups that had none of late */
+/* frees absent topics, and a client for look-ups that has been idle */
 
 static void
 ngx_http_kafka_topics_sweep(ngx_event_t *ev)
@@ -629,7 +632,7 @@ ngx_http_kafka_topics_sweep(ngx_event_t *ev)
 
         if (topic->users) {
 
-            /* batches wait for room, and will still produce to it */
+            /* batches wait for room in librdkafka, and still use the topic */
 
             topic->since = ngx_current_msec;
             ngx_queue_insert_tail(&topics->absent, q);

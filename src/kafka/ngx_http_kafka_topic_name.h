@@ -15,7 +15,7 @@
 #define NGX_HTTP_KAFKA_TOPIC_MAX  249
 
 
-/* 1 where Kafka would take the name for a topic's */
+/* returns 1 if Kafka accepts the name for a topic */
 ngx_uint_t ngx_http_kafka_topic_name_valid(ngx_str_t *name);
 
 
