@@ -83,7 +83,8 @@ ngx_http_kafka_clients_start(ngx_http_kafka_clients_t *clients)
     if (clients->events->connection == NULL
         && ngx_http_kafka_events_open(clients->events) != NGX_OK)
     {
-        return ngx_http_kafka_shard_fail(&shards[0], "no connection");
+        return ngx_http_kafka_shard_fail(&shards[0],
+                                         "its eventfd could not be opened");
     }
 
     if (ngx_http_kafka_clients_confs(clients, errstr) != NGX_OK) {

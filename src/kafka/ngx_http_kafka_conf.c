@@ -128,7 +128,7 @@ static ngx_http_kafka_conf_refused_t  ngx_http_kafka_conf_refused[] = {
       "each message is answered from its delivery report" },
     { ngx_string("transactional.id"), "transactions are not supported" },
     { ngx_string("request.required.acks"),
-      "its name here is \"acks\", and it is always \"all\"" },
+      "use its other name \"acks\", which must be \"all\"" },
     { ngx_string("enabled_events"),
       "delivery reports come as events, and only these are served" },
     { ngx_string("log.queue"), "librdkafka's log goes to nginx's" },
@@ -384,7 +384,7 @@ ngx_http_kafka_conf_allowed(ngx_conf_t *cf, ngx_http_kafka_conf_ctx_t *ctx,
 
     if (ngx_http_kafka_property_owner(ctx->table, name) == 'C') {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "kafka property \"%V\" is a consumer's", name);
+                           "kafka property \"%V\" is for consumers only", name);
         return NGX_ERROR;
     }
 

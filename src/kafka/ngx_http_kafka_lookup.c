@@ -77,8 +77,8 @@ ngx_http_kafka_lookup_task(void *data, ngx_log_t *log)
 
         if (lookup->rk == NULL) {
             ngx_log_error(NGX_LOG_ERR, log, 0,
-                          "kafka: no client to look topics up: %s",
-                          lookup->error);
+                          "kafka: no client for topic look-ups could be made: "
+                          "%s", lookup->error);
             return;
         }
     }

@@ -61,7 +61,7 @@ ngx_http_kafka_shard_open(ngx_http_kafka_shard_t *shard, ngx_uint_t now)
                                                    ngx_http_kafka_shard_opened,
                                                    shard);
     if (shard->task == NULL) {
-        return ngx_http_kafka_shard_fail(shard, "no thread");
+        return ngx_http_kafka_shard_fail(shard, "no thread is available");
     }
 
     return NGX_AGAIN;

@@ -211,7 +211,7 @@ ngx_http_kafka_shutdown_destroy(ngx_http_kafka_producer_t *producer,
 
     if (rc != NGX_OK) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "kafka producer \"%V\" did not end in time",
+                      "kafka producer \"%V\": its clients did not end in time",
                       &producer->conf->name);
         return;
     }

@@ -132,7 +132,8 @@ ngx_http_kafka_spread_shrink(ngx_http_kafka_spread_t *spread)
     spread->wanted = spread->clients->nshards;
 
     ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
-                  "kafka producer \"%V\": %ui clients are enough",
+                  "kafka producer \"%V\": the number of its clients is "
+                  "reduced to %ui",
                   &spread->clients->conf->name, spread->wanted);
 }
 
