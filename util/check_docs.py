@@ -29,7 +29,6 @@ SKIPPED = {'.git', 'build', 'node_modules', '__pycache__'}
 
 # The longest line of prose.  Tables and code may be longer.
 COLUMNS = 100
-NOT_WRAPPED = {'docs/design.md', 'docs/performance.md'}
 
 # The languages of blocks of code.
 COMMANDS = {'sh', 'console'}
@@ -214,8 +213,7 @@ class Page:
                   for line in range(*token.map)}
 
         for line, text in enumerate(self.lines):
-            if len(text) > COLUMNS and line not in fenced \
-                    and self.name not in NOT_WRAPPED:
+            if len(text) > COLUMNS and line not in fenced:
                 self.report(line, f'{len(text)} columns')
 
     def code(self, block):
