@@ -53,10 +53,8 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
     { RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, 413, REFUSED|BATCH,
       "the message is larger than the topic's \"segment.bytes\"" },
 
-#if (RD_KAFKA_VERSION >= 0x02040000)
     { RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD, 503,
       RETRIABLE|BATCH, NGX_HTTP_KAFKA_ERROR_TRANSIENT },
-#endif
 
     /* damaged in transit; librdkafka retries this error itself since 2.4 */
     { RD_KAFKA_RESP_ERR_INVALID_MSG, 500, RETRIABLE, NULL },
@@ -93,12 +91,8 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
     { RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, 503, RETRIABLE,
       "the topic or its partitions were changed a moment ago" },
 
-#if (RD_KAFKA_VERSION >= 0x02040000)
     { RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID, 503, RETRIABLE|UNCERTAIN,
       "the topic was deleted or recreated recently" },
-    { RD_KAFKA_RESP_ERR_INCONSISTENT_TOPIC_ID, 503, RETRIABLE|UNCERTAIN,
-      "the topic was deleted or recreated recently" },
-#endif
 
     /* time, and brokers that cannot be reached */
 
@@ -215,9 +209,7 @@ static const ngx_http_kafka_error_t  ngx_http_kafka_errors[] = {
     { RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE, 503, RETRIABLE,
       "the server lacks memory or another resource" },
     { RD_KAFKA_RESP_ERR__RETRY, 503, RETRIABLE, NULL },
-#if (RD_KAFKA_VERSION >= 0x020a0000)
     { RD_KAFKA_RESP_ERR__DESTROY_BROKER, 503, RETRIABLE, NULL },
-#endif
     { RD_KAFKA_RESP_ERR__WAIT_CACHE, 503, RETRIABLE, NULL },
     { RD_KAFKA_RESP_ERR__WAIT_COORD, 503, RETRIABLE, NULL },
     { RD_KAFKA_RESP_ERR__IN_PROGRESS, 503, RETRIABLE, NULL },

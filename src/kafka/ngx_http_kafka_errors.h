@@ -28,6 +28,18 @@
 /* the error says why connections to the brokers cannot be made */
 #define NGX_HTTP_KAFKA_ERROR_CONNECT    0x10
 
+/* the module may run with a newer librdkafka than it was built with */
+
+#if (RD_KAFKA_VERSION < 0x02040000)
+#define RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD                           \
+    ((rd_kafka_resp_err_t) -138)
+#define RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID  ((rd_kafka_resp_err_t) 100)
+#endif
+
+#if (RD_KAFKA_VERSION < 0x020a0000)
+#define RD_KAFKA_RESP_ERR__DESTROY_BROKER  ((rd_kafka_resp_err_t) -137)
+#endif
+
 
 /* What an error of librdkafka means to the caller.  Read-only, any thread. */
 

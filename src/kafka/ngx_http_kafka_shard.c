@@ -6,6 +6,7 @@
 
 #include <ngx_http_kafka_shard.h>
 #include <ngx_http_kafka_client.h>
+#include <ngx_http_kafka_errors.h>
 
 
 static void ngx_http_kafka_shard_opened(void *data, rd_kafka_t *rk,
@@ -236,16 +237,9 @@ ngx_http_kafka_shard_reported(ngx_http_kafka_shard_t *shard,
 static ngx_uint_t
 ngx_http_kafka_shard_refused(const rd_kafka_message_t *msg)
 {
-#if (RD_KAFKA_VERSION >= 0x02040000)
-
-    if (msg->err == RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD) {
-        return 1;
-    }
-
-#endif
-
-    return msg->err > RD_KAFKA_RESP_ERR_NO_ERROR
-           && rd_kafka_message_broker_id(msg) >= 0;
+    return msg->err == RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD
+           || (msg->err > RD_KAFKA_RESP_ERR_NO_ERROR
+               && rd_kafka_message_broker_id(msg) >= 0);
 }
 
 

@@ -41,7 +41,7 @@ PERMANENT = {
 # a broker that answers so may have the message all the same
 
 UNCERTAIN = ('NETWORK_EXCEPTION', 'FENCED_LEADER_EPOCH', 'UNKNOWN_TOPIC_ID',
-             'INCONSISTENT_TOPIC_ID', 'OUT_OF_ORDER_SEQUENCE_NUMBER')
+             'OUT_OF_ORDER_SEQUENCE_NUMBER')
 
 # a second try of the message can succeed
 
@@ -53,7 +53,7 @@ RETRIABLE = ('INVALID_MSG', 'NETWORK_EXCEPTION', 'FENCED_LEADER_EPOCH',
              'ELIGIBLE_LEADERS_NOT_AVAILABLE', 'CONCURRENT_TRANSACTIONS',
              'OUT_OF_ORDER_SEQUENCE_NUMBER', 'INVALID_PRODUCER_EPOCH',
              'INVALID_PRODUCER_ID_MAPPING', 'PRODUCER_FENCED',
-             'UNKNOWN_TOPIC_ID', 'INCONSISTENT_TOPIC_ID')
+             'UNKNOWN_TOPIC_ID')
 
 # librdkafka tries again until the deadline, and does not say how each attempt
 # ended: a deposed leader may have had the message
