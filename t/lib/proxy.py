@@ -143,24 +143,43 @@ class Answers(Between):
     def topic(data, version):
         """Returns the first topic of a Produce request."""
 
-        if not 3 <= version < 9:
+        if not 3 <= version <= 12:
             raise ValueError(f'version {version} of Produce')
 
-        at = 12
-        for after in (0, 10):   # client.id, transactional.id; acks and more
+        length, = struct.unpack_from('>h', data, 12)    # client.id
+        at = 14 + max(length, 0)
+        if version < 9:
+            length, = struct.unpack_from('>h', data, at)  # transactional.id
+            at += 2 + max(length, 0) + 10   # acks, time-out, count of topics
             length, = struct.unpack_from('>h', data, at)
-            at += 2 + max(length, 0) + after
-        length, = struct.unpack_from('>h', data, at)
-        return data[at + 2:at + 2 + length].decode()
+            at += 2
+        else:
+            # tags, transactional.id, which is null, acks, time-out, count
+            at += 1 + 1 + 6 + 1
+            length = data[at] - 1
+            at += 1
+        return data[at:at + length].decode()
+
+    @staticmethod
+    def place(data, topic):
+        """Returns where the answer about one partition has its error.
+
+        Since version 9 lengths have a byte each, and tags are behind the id.
+        """
+
+        if data[8:12] == struct.pack('>i', 1):
+            # size, id, 1, topic, 1, partition
+            return 12 + 2 + len(topic) + 4 + 4
+        return 8 + 1 + 1 + 1 + len(topic) + 1 + 4
 
     def answers(self, broker, topics, answers):
         while (data := self.frame(broker)) is not None:
             topic = topics.pop(struct.unpack_from('>i', data, 4)[0], None)
             hold = self.holds.pop(topic, None)
             if hold is not None and hold.error is not None:
-                # size, id, 1, topic, 1, partition; error and offset
+                # the error, and then the offset
 
-                at = 12 + 2 + len(topic) + 4 + 4
+                at = self.place(data, topic)
                 data = (data[:at] + struct.pack('>hq', hold.error, -1)
                         + data[at + 10:])
             answers.put((data, hold))
