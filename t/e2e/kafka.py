@@ -10,6 +10,7 @@ import sys
 import time
 import unittest
 
+import confluent_kafka
 from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -668,29 +669,60 @@ class Kafka(kafkatest.TestCase):
 
 
 class Cluster(kafkatest.TestCase):
-    """Three nodes, of which one dies."""
+    """Three nodes, of which one dies, or each is restarted."""
+
+    def load(self, topic, partitions, **options):
+        self.kafka = kafkatest.Kafka(3)
+        self.addCleanup(self.kafka.stop)
+        self.kafka.topic(topic, partitions, 3, min_insync_replicas='2')
+        server = self.nginx(kafkatest.producer(self.kafka.bootstrap))
+        return kafkatest.Load(server, topic, **options)
+
+    def check(self, load, topic):
+        """Each acknowledged message is there, none is there twice."""
+
+        values = [int(r.value) for r in
+                  kafkatest.read_topic(self.kafka.bootstrap, topic)]
+        self.assertEqual(load.acknowledged - set(values), set())
+        self.assertEqual(len(values), len(set(values)))
+
+    def in_sync(self, topic):
+        consumer = confluent_kafka.Consumer(
+            {'bootstrap.servers': self.kafka.bootstrap, 'group.id': 'none'})
+        try:
+            meta = consumer.list_topics(topic, 10).topics[topic]
+            return all(len(p.isrs) == 3 for p in meta.partitions.values())
+        finally:
+            consumer.close()
+
+    def test_a_rolling_restart(self):
+        """Its operator waits for the replicas; no caller sees it."""
+
+        load = self.load('rolling', 24, clients=32, keyed=True)
+        try:
+            for node in '123':
+                load.wait_for_more(2000)
+                self.kafka.util('stop', node)
+                load.wait_for_more(2000)
+                self.kafka.util('restart', node)
+                kafkatest.wait_for(lambda: self.in_sync('rolling'), 60,
+                                   'all replicas are in sync')
+        finally:
+            load.stop()
+
+        self.check(load, 'rolling')
+        self.assertEqual({*load.answers}, {200}, load.answers)
 
     def test_a_node_dies_under_load(self):
-        kafka = kafkatest.Kafka(3)
-        self.addCleanup(kafka.stop)
-        kafka.topic('survivor', 6, 3, min_insync_replicas='2')
-
-        server = self.nginx(kafkatest.producer(kafka.bootstrap))
-        load = kafkatest.Load(server, 'survivor')
-
+        load = self.load('survivor', 6)
         load.wait_for_more(500)
-        kafka.util('kill', '2')
+        self.kafka.util('kill', '2')
         load.wait_for_more(500)     # by the leaders that are left
-        kafka.util('restart', '2')
+        self.kafka.util('restart', '2')
         load.wait_for_more(500)
         load.stop()
 
-        # each acknowledged message is there, none is there twice
-
-        values = [int(r.value) for r in
-                  kafkatest.read_topic(kafka.bootstrap, 'survivor')]
-        self.assertEqual(load.acknowledged - set(values), set())
-        self.assertEqual(len(values), len(set(values)))
+        self.check(load, 'survivor')
         self.assertLessEqual(set(load.answers), {200, 503, 504}, load.answers)
         self.assertGreater(load.answers[200], 100)
 

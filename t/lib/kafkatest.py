@@ -412,11 +412,16 @@ class Daemon(Nginx):
 
 
 class Load:
-    """Clients that send numbers to a topic, one after another, until stop()."""
+    """Clients that send numbers to a topic, one after another, until stop().
 
-    def __init__(self, server, topic, clients=8):
+    With `keyed`, each message has its number as its key.
+    """
+
+    def __init__(self, server, topic, clients=8, keyed=False):
         self.server = server
         self.topic = topic
+        self.path = f'/produce/{topic}/%d' + keyed * '?key=%d'
+        self.keyed = keyed
         self.going = True
         self.sent = 0
         self.answers = collections.Counter()
@@ -435,7 +440,8 @@ class Load:
                 self.sent += 1
             code = None
             try:
-                answer = self.server.get(f'/produce/{self.topic}/{number}')
+                answer = self.server.get(
+                    self.path % ((number,) * (1 + self.keyed)))
                 status = answer.status
                 if status != 200 and 'results' in answer.json:
                     code = answer.json['results'][0]['code']
