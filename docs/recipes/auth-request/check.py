@@ -1,15 +1,15 @@
 #!/usr/bin/python3
-"""Says whether a request may produce, by its JSON Web Token.
+"""Decides whether a request may produce, by its JSON Web Token.
 
-nginx asks it with the request's Authorization header, and with the topic of its
-path, if any, in X-Topic.  The token is one signed with HS256 and the secret in
-the file named on the command line; its claims are
+nginx sends the request's Authorization header, and the topic of the path, if
+there is one, in X-Topic.  The token must be signed with HS256 and the secret in
+the file that the command line names.  Its claims are
 
     {"sub": "shop", "exp": 1795458436, "topics": ["orders", "cities"]}
 
-The answer is 204, 401 or 403.  "*" among the topics stands for any, and is
-needed for requests whose path names none: they name topics in their bodies,
-which nobody shows to this service.
+The answer is 204, 401 or 403.  "*" in the topics allows each topic.  A request
+whose path has no topic needs "*": the topics are in its body, which nginx does
+not send to this service.
 """
 
 import base64
@@ -25,7 +25,7 @@ def decode(part):
 
 
 def claims(authorization, secret):
-    """What a good token says; an exception if it is none."""
+    """Returns the claims of a valid token.  Raises an exception otherwise."""
 
     scheme, _, token = authorization.partition(' ')
     signed, _, signature = token.strip().rpartition('.')
