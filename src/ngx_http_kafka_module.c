@@ -34,6 +34,8 @@ static char *ngx_http_kafka_producer_directive(ngx_conf_t *cf,
 static ngx_http_kafka_producer_t *ngx_http_kafka_find_producer(ngx_conf_t *cf,
     ngx_http_kafka_main_conf_t *kmcf, ngx_str_t *name);
 static ngx_uint_t ngx_http_kafka_utf8(ngx_str_t *text);
+static char *ngx_http_kafka_force_directive(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
 static char *ngx_http_kafka_produce_directive(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_kafka_status_directive(ngx_conf_t *cf,
@@ -46,6 +48,21 @@ static char *ngx_http_kafka_zone_size(ngx_conf_t *cf, void *post, void *data);
 static char *ngx_http_kafka_not_zero(ngx_conf_t *cf, void *post, void *data);
 static ngx_int_t ngx_http_kafka_init_process(ngx_cycle_t *cycle);
 static void ngx_http_kafka_exit_process(ngx_cycle_t *cycle);
+
+
+static ngx_conf_enum_t  ngx_http_kafka_responses[] = {
+    { ngx_string("metadata"), NGX_HTTP_KAFKA_RESPONSE_METADATA },
+    { ngx_string("minimal"), NGX_HTTP_KAFKA_RESPONSE_MINIMAL },
+    { ngx_null_string, 0 }
+};
+
+
+/* where the parameter "force" of a directive is stored */
+
+static ngx_uint_t  ngx_http_kafka_force_key =
+    offsetof(ngx_http_kafka_loc_conf_t, force_key);
+static ngx_uint_t  ngx_http_kafka_force_partition =
+    offsetof(ngx_http_kafka_loc_conf_t, force_partition);
 
 
 static ngx_conf_post_t  ngx_http_kafka_max_memory_post = {
@@ -68,11 +85,39 @@ static ngx_command_t  ngx_http_kafka_commands[] = {
       NULL },
 
     { ngx_string("kafka_produce"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
       ngx_http_kafka_produce_directive,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
+
+    { ngx_string("kafka_topic"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_kafka_loc_conf_t, topic),
+      NULL },
+
+    { ngx_string("kafka_key"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_kafka_force_directive,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_kafka_loc_conf_t, key),
+      &ngx_http_kafka_force_key },
+
+    { ngx_string("kafka_partition"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_kafka_force_directive,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_kafka_loc_conf_t, partition),
+      &ngx_http_kafka_force_partition },
+
+    { ngx_string("kafka_response"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_kafka_loc_conf_t, response),
+      &ngx_http_kafka_responses },
 
     { ngx_string("kafka_shutdown_timeout"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
@@ -250,9 +295,17 @@ ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *main_conf)
 static void *
 ngx_http_kafka_create_loc_conf(ngx_conf_t *cf)
 {
-    /* set by ngx_pcalloc(): klcf->producer = NULL */
+    ngx_http_kafka_loc_conf_t  *klcf;
 
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_kafka_loc_conf_t));
+    /* set by ngx_pcalloc(): klcf->producer = NULL, and so on */
+
+    klcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_kafka_loc_conf_t));
+
+    if (klcf) {
+        klcf->response = NGX_CONF_UNSET_UINT;
+    }
+
+    return klcf;
 }
 
 
@@ -272,12 +325,19 @@ ngx_http_kafka_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (!clcf->noname || clcf->handler) {
-        return NGX_CONF_OK;
+        return conf->producer ? ngx_http_kafka_location_check(cf, conf, clcf)
+                              : NGX_CONF_OK;
     }
 
     if (prev->producer) {
         conf->producer = prev->producer;
         conf->protocol = prev->protocol;
+        conf->topic = prev->topic;
+        conf->key = prev->key;
+        conf->force_key = prev->force_key;
+        conf->partition = prev->partition;
+        conf->force_partition = prev->force_partition;
+        conf->response = prev->response;
         clcf->handler = ngx_http_kafka_request_handler;
 
     } else if (prev->health) {
@@ -290,6 +350,29 @@ ngx_http_kafka_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_kafka_force_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t   *value;
+    ngx_uint_t  *force, *offset;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 3) {
+
+        if (ngx_strcmp(value[2].data, "force") != 0) {
+            return "takes only \"force\" as its second parameter";
+        }
+
+        offset = cmd->post;
+        force = (ngx_uint_t *) ((u_char *) conf + *offset);
+        *force = 1;
+    }
+
+    return ngx_http_set_complex_value_slot(cf, cmd, conf);
 }
 
 
@@ -408,16 +491,6 @@ ngx_http_kafka_produce_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (clcf->name.len == 0 || clcf->name.data[0] != '/'
-#if (NGX_PCRE)
-        || clcf->regex
-#endif
-       )
-    {
-        return "needs a prefix location: what follows the prefix names "
-               "the topic";
-    }
-
     kmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_kafka_module);
 
     value = cf->args->elts;
@@ -428,6 +501,27 @@ ngx_http_kafka_produce_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     klcf->protocol = &ngx_http_kafka_protocol_json;
+
+    if (cf->args->nelts == 3) {
+        klcf->protocol = ngx_http_kafka_location_protocol(&value[2]);
+
+        if (klcf->protocol == NULL) {
+            return "takes \"protocol=json\" or \"protocol=raw\" as its second "
+                   "parameter";
+        }
+    }
+
+    /* a raw location is checked when its kafka_topic is known */
+
+    if (klcf->protocol == &ngx_http_kafka_protocol_json
+        && !ngx_http_kafka_location_prefix(clcf))
+    {
+        return "needs a prefix location: what follows the prefix names "
+               "the topic";
+    }
+
+    klcf->file = cf->conf_file->file.name.data;
+    klcf->line = cf->conf_file->line;
 
     clcf->handler = ngx_http_kafka_request_handler;
 

@@ -687,3 +687,93 @@ GET /produce/$TOPIC/a
 --- must_die: 1
 --- error_log eval
 ["[emerg]", qr/"enable\.gapless\.guarantee".*it is on for an idempotent producer, and off otherwise/]
+
+
+
+=== TEST 50: protocols
+--- config
+    location /json { kafka_produce main protocol=json; }
+    location /raw { kafka_produce main protocol=raw; }
+--- request
+GET /json
+--- error_code: 400
+
+
+
+=== TEST 51: an unknown protocol
+--- config
+    location /produce {
+        kafka_produce main protocol=xml;      # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/"kafka_produce".*"protocol=json" or "protocol=raw"/]
+
+
+
+=== TEST 52: another second parameter
+--- config
+    location /produce {
+        kafka_produce main raw;               # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/"kafka_produce".*"protocol=json" or "protocol=raw"/]
+
+
+
+=== TEST 53: a raw location without a place for the topic
+--- config
+    location = /hook {
+        kafka_produce main protocol=raw;      # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/"protocol=raw" needs "kafka_topic" or a prefix location.* in .*:\d+/]
+
+
+
+=== TEST 54: the same for a regex location
+--- config
+    location ~ ^/hook {
+        kafka_produce main protocol=raw;      # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/"protocol=raw" needs "kafka_topic" or a prefix location.* in .*:\d+/]
+
+
+
+=== TEST 55: kafka_topic names no topic
+--- config
+    location /produce {
+        kafka_topic "a b";
+        kafka_produce main;                   # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/"kafka_topic" must be 1 to 249 of .* in .*:\d+/]
+
+
+
+=== TEST 56: kafka_key with another word than force
+--- config
+    location /produce {
+        kafka_produce main;
+        kafka_key $remote_addr always;        # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/"kafka_key" directive takes only "force"/]
+
+
+
+=== TEST 57: an unknown kafka_response
+--- config
+    location /produce {
+        kafka_produce main;
+        kafka_response none;                  # here
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/invalid value "none"/]

@@ -41,7 +41,11 @@ ngx_http_kafka_answer(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 {
     ngx_uint_t  send, consumed;
 
-    if (rc == NGX_HTTP_OK) {
+    if (rc == NGX_HTTP_NO_CONTENT) {
+        ctx->body.len = 0;
+    }
+
+    if (rc == NGX_HTTP_OK || rc == NGX_HTTP_NO_CONTENT) {
         return ngx_http_kafka_answer_send(r, ctx, rc);
     }
 
@@ -182,7 +186,9 @@ ngx_http_kafka_answer_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 
     rc = ngx_http_kafka_headers_send(r, status, &type, ctx->body.len);
 
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only
+        || ctx->body.len == 0)
+    {
         return rc;
     }
 
@@ -191,6 +197,29 @@ ngx_http_kafka_answer_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
     }
 
     return ngx_http_output_filter(r, &out);
+}
+
+
+/*
+ * By kafka_response, or by "Prefer: return=minimal" (RFC 7240).  When memory is
+ * out the client gets the body all the same.
+ */
+
+ngx_uint_t
+ngx_http_kafka_answer_minimal(ngx_http_request_t *r)
+{
+    ngx_http_kafka_loc_conf_t  *klcf;
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
+
+    if (klcf->response == NGX_HTTP_KAFKA_RESPONSE_MINIMAL) {
+        return 1;
+    }
+
+    return ngx_http_kafka_headers_prefer(r, "return", "minimal")
+           && ngx_http_kafka_headers_add(r, "Preference-Applied",
+                                         "return=minimal")
+              != NULL;
 }
 
 

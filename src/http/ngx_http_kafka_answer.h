@@ -39,5 +39,11 @@ ngx_int_t ngx_http_kafka_answer_body(ngx_http_request_t *r, ngx_str_t *body,
 /* removes the headers that another produce location has added to its error */
 void ngx_http_kafka_answer_clear_headers(ngx_http_request_t *r);
 
+/*
+ * Returns 1 if the client asks for an answer to a success without a body, and
+ * adds the response header that says so.  Event loop.
+ */
+ngx_uint_t ngx_http_kafka_answer_minimal(ngx_http_request_t *r);
+
 
 #endif /* _NGX_HTTP_KAFKA_ANSWER_H_INCLUDED_ */

@@ -64,6 +64,44 @@ ngx_http_kafka_body_read(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 }
 
 
+ngx_uint_t
+ngx_http_kafka_body_lost(ngx_http_request_t *r)
+{
+    ngx_table_elt_t          *h;
+    ngx_http_request_body_t  *rb;
+
+    rb = r->request_body;
+
+    if (rb && (rb->post_handler || rb->bufs)) {
+        return 0;
+    }
+
+    /* while nginx discards a chunked body, it has a body without a handler */
+
+    if (r->discard_body || (rb && r->headers_in.chunked)) {
+        return 1;
+    }
+
+#if (NGX_HTTP_V2)
+
+    if (r->stream && r->stream->skip_data) {
+        return 1;
+    }
+
+#endif
+
+    h = r->headers_in.content_length;
+
+    if (r != r->main) {
+        return (h && ngx_atoof(h->value.data, h->value.len) != 0)
+               || r->headers_in.chunked;
+    }
+
+    return h && ngx_atoof(h->value.data, h->value.len)
+                != r->headers_in.content_length_n;
+}
+
+
 void
 ngx_http_kafka_body_close(ngx_http_kafka_ctx_t *ctx)
 {

@@ -28,6 +28,13 @@
 ngx_int_t ngx_http_kafka_body_read(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_http_kafka_body_handler_pt handler);
 
+/*
+ * Returns 1 if the request's body, or a part of it, was discarded before the
+ * request came to this location, by an internal redirect or as a subrequest
+ * without a body.  Event loop.
+ */
+ngx_uint_t ngx_http_kafka_body_lost(ngx_http_request_t *r);
+
 /* stops reading; the handler is not called afterwards */
 void ngx_http_kafka_body_close(ngx_http_kafka_ctx_t *ctx);
 

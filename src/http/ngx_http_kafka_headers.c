@@ -7,6 +7,12 @@
 #include <ngx_http_kafka_headers.h>
 
 
+static ngx_uint_t ngx_http_kafka_headers_preference(u_char **pos,
+    u_char *last, const char *name, const char *value);
+static ngx_uint_t ngx_http_kafka_headers_is(ngx_str_t *text,
+    const char *word);
+
+
 ngx_table_elt_t *
 ngx_http_kafka_headers_find(ngx_list_t *headers, const char *name,
     ngx_table_elt_t *after)
@@ -40,6 +46,101 @@ ngx_http_kafka_headers_find(ngx_list_t *headers, const char *name,
     }
 
     return NULL;
+}
+
+
+ngx_uint_t
+ngx_http_kafka_headers_prefer(ngx_http_request_t *r, const char *name,
+    const char *value)
+{
+    u_char           *p, *last;
+    ngx_table_elt_t  *h;
+
+    h = NULL;
+
+    for ( ;; ) {
+        h = ngx_http_kafka_headers_find(&r->headers_in.headers, "Prefer", h);
+        if (h == NULL) {
+            return 0;
+        }
+
+        p = h->value.data;
+        last = p + h->value.len;
+
+        while (p < last) {
+
+            if (ngx_http_kafka_headers_preference(&p, last, name, value)) {
+                return 1;
+            }
+        }
+    }
+}
+
+
+/* moves *pos behind the first preference; returns 1 if it is name=value */
+
+static ngx_uint_t
+ngx_http_kafka_headers_preference(u_char **pos, u_char *last,
+    const char *name, const char *value)
+{
+    u_char     *p, *end, *next;
+    ngx_str_t   text;
+
+    p = *pos;
+
+    next = ngx_strlchr(p, last, ',');
+    *pos = next ? next + 1 : last;
+    last = next ? next : last;
+
+    /* parameters of a preference follow a semicolon */
+
+    end = ngx_strlchr(p, last, ';');
+    last = end ? end : last;
+
+    end = ngx_strlchr(p, last, '=');
+    if (end == NULL) {
+        return 0;
+    }
+
+    text.data = p;
+    text.len = end - p;
+
+    if (!ngx_http_kafka_headers_is(&text, name)) {
+        return 0;
+    }
+
+    text.data = end + 1;
+    text.len = last - text.data;
+
+    return ngx_http_kafka_headers_is(&text, value);
+}
+
+
+/* compares without case, blanks around the text, and its quotation marks */
+
+static ngx_uint_t
+ngx_http_kafka_headers_is(ngx_str_t *text, const char *word)
+{
+    u_char  *p, *last;
+
+    p = text->data;
+    last = p + text->len;
+
+    while (p < last && (*p == ' ' || *p == '\t')) {
+        p++;
+    }
+
+    while (p < last && (last[-1] == ' ' || last[-1] == '\t')) {
+        last--;
+    }
+
+    if (last - p > 1 && *p == '"' && last[-1] == '"') {
+        p++;
+        last--;
+    }
+
+    return (size_t) (last - p) == ngx_strlen(word)
+           && ngx_strncasecmp(p, (u_char *) word, last - p) == 0;
 }
 
 

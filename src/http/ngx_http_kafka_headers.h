@@ -35,5 +35,12 @@ ngx_table_elt_t *ngx_http_kafka_headers_add(ngx_http_request_t *r,
 ngx_int_t ngx_http_kafka_headers_send(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *type, off_t length);
 
+/*
+ * Returns 1 if the request has the preference name=value in a "Prefer" header
+ * line.  Event loop.
+ */
+ngx_uint_t ngx_http_kafka_headers_prefer(ngx_http_request_t *r,
+    const char *name, const char *value);
+
 
 #endif /* _NGX_HTTP_KAFKA_HEADERS_H_INCLUDED_ */

@@ -708,7 +708,7 @@ ngx_http_kafka_json_messages_end_topic(ngx_http_kafka_json_messages_t *ps)
                 || ngx_memcmp(ps->topic.data, path->data, path->len) != 0))
         {
             return ngx_http_kafka_reader_refuse(&ps->reader,
-                "message %ui: field \"topic\" must equal the path's \"%V\"",
+                "message %ui: field \"topic\" must equal this URL's \"%V\"",
                 ps->batch->nrecords, path);
         }
 

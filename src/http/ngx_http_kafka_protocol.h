@@ -54,7 +54,10 @@ typedef struct {
     /* ends the body; returns the codes of feed() */
     ngx_int_t  (*end)(ngx_http_kafka_ctx_t *ctx);
 
-    /* frees the parser of the body, after the last call of feed() or end() */
+    /*
+     * frees the parser of the body, after the last call of feed() or end();
+     * NULL if there is none
+     */
     void       (*done)(ngx_http_kafka_ctx_t *ctx);
 
     /* returns a size, in bytes, that is enough for any outcome of the batch */
@@ -68,11 +71,12 @@ typedef struct {
     ngx_uint_t (*result)(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx);
 
     /*
-     * Sets ctx->text to the reason why no record of the batch was sent, which
-     * is in batch->err.  Returns the HTTP status, or
+     * Sets text to the reason why no record of the batch was sent, which is in
+     * batch->err, allocated from the pool.  Returns the HTTP status, or
      * NGX_HTTP_INTERNAL_SERVER_ERROR with an empty text when memory is out.
      */
-    ngx_uint_t (*refused)(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx);
+    ngx_uint_t (*refused)(ngx_pool_t *pool, ngx_http_kafka_batch_t *batch,
+                   ngx_str_t *text);
 
     /*
      * Sets body to the response body of an error, allocated from the pool.
@@ -95,6 +99,7 @@ typedef struct {
 
 
 extern const ngx_http_kafka_protocol_t  ngx_http_kafka_protocol_json;
+extern const ngx_http_kafka_protocol_t  ngx_http_kafka_protocol_raw;
 
 
 #endif /* _NGX_HTTP_KAFKA_PROTOCOL_H_INCLUDED_ */

@@ -11,6 +11,7 @@
 #include <ngx_http_kafka_refusal.h>
 #include <ngx_http_kafka_request.h>
 #include <ngx_http_kafka_route.h>
+#include <ngx_http_kafka_template.h>
 
 
 typedef struct {
@@ -36,10 +37,6 @@ static ngx_int_t ngx_http_kafka_protocol_json_fed(ngx_http_kafka_ctx_t *ctx,
     ngx_int_t rc);
 static ngx_uint_t ngx_http_kafka_protocol_json_result(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
-static ngx_uint_t ngx_http_kafka_protocol_json_refused(ngx_http_request_t *r,
-    ngx_http_kafka_ctx_t *ctx);
-static ngx_int_t ngx_http_kafka_protocol_json_topic(ngx_http_request_t *r,
-    ngx_str_t *topic);
 
 
 const ngx_http_kafka_protocol_t  ngx_http_kafka_protocol_json = {
@@ -51,9 +48,9 @@ const ngx_http_kafka_protocol_t  ngx_http_kafka_protocol_json = {
     ngx_http_kafka_protocol_json_done,
     ngx_http_kafka_json_response_room,
     ngx_http_kafka_protocol_json_result,
-    ngx_http_kafka_protocol_json_refused,
+    ngx_http_kafka_json_response_refusal,
     ngx_http_kafka_json_response_error,
-    ngx_http_kafka_protocol_json_topic,
+    ngx_http_kafka_route_topic,
     ngx_string("application/json"),
     sizeof(ngx_http_kafka_protocol_json_t)
 };
@@ -63,7 +60,7 @@ static ngx_int_t
 ngx_http_kafka_protocol_json_begin(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx)
 {
-    ngx_int_t                        rc;
+    ngx_int_t                        rc, method;
     ngx_http_core_loc_conf_t        *clcf;
     ngx_http_kafka_protocol_json_t  *json;
 
@@ -87,7 +84,18 @@ ngx_http_kafka_protocol_json_begin(ngx_http_request_t *r,
                    "kafka: batch %p: route %d, topic \"%V\"", ctx->batch,
                    json->route.form, &ctx->topic);
 
-    return ngx_http_kafka_protocol_json_method(r, ctx, &json->route);
+    method = ngx_http_kafka_protocol_json_method(r, ctx, &json->route);
+    if (method != NGX_OK && method != NGX_DONE) {
+        return method;
+    }
+
+    rc = ngx_http_kafka_template_topic(r, ctx, &ctx->topic);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_kafka_template_records(r, ctx);
+    }
+
+    return (rc == NGX_OK) ? method : rc;
 }
 
 
@@ -257,33 +265,4 @@ ngx_http_kafka_protocol_json_result(ngx_http_request_t *r,
                             &ctx->room, &ctx->body);
 
     return NGX_HTTP_OK;
-}
-
-
-static ngx_uint_t
-ngx_http_kafka_protocol_json_refused(ngx_http_request_t *r,
-    ngx_http_kafka_ctx_t *ctx)
-{
-    return ngx_http_kafka_json_response_refusal(r->pool, ctx->batch,
-                                                &ctx->text);
-}
-
-
-static ngx_int_t
-ngx_http_kafka_protocol_json_topic(ngx_http_request_t *r, ngx_str_t *topic)
-{
-    ngx_int_t                  rc;
-    ngx_http_kafka_route_t     route;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    rc = ngx_http_kafka_route(r, r->pool, &clcf->name, &route);
-
-    if (rc == NGX_OK) {
-        *topic = route.topic;
-        return NGX_OK;
-    }
-
-    return (rc == NGX_ERROR) ? NGX_ERROR : NGX_DECLINED;
 }

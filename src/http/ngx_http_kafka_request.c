@@ -303,7 +303,9 @@ ngx_http_kafka_request_body_handler(ngx_http_request_t *r, ngx_int_t rc)
      * Free the parser now.  The request may live long: it waits for Kafka, or
      * nginx discards the rest of the body.
      */
-    ctx->protocol->done(ctx);
+    if (ctx->protocol->done) {
+        ctx->protocol->done(ctx);
+    }
 
     if (rc == NGX_OK) {
         ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
@@ -426,7 +428,7 @@ ngx_http_kafka_request_result(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     batch = ctx->batch;
 
     if (batch->err) {
-        status = ctx->protocol->refused(r, ctx);
+        status = ctx->protocol->refused(r->pool, batch, &ctx->text);
 
     } else {
         ctx->results = (batch->acked != batch->nrecords);
@@ -440,6 +442,10 @@ ngx_http_kafka_request_result(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 
     if (status != NGX_HTTP_OK && (ctx->results || ctx->text.len)) {
         ctx->status = status;
+    }
+
+    if (status == NGX_HTTP_OK && ngx_http_kafka_answer_minimal(r)) {
+        return NGX_HTTP_NO_CONTENT;
     }
 
     return status;
@@ -459,7 +465,9 @@ ngx_http_kafka_request_end(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 
     batch = ctx->batch;
 
-    if (batch && (rc == NGX_HTTP_OK || ctx->status)) {
+    if (batch
+        && (rc == NGX_HTTP_OK || rc == NGX_HTTP_NO_CONTENT || ctx->status))
+    {
         ngx_http_kafka_request_keep(ctx);
 
         ctx->batch = NULL;

@@ -257,19 +257,37 @@ ngx_http_kafka_route_match(u_char **pos, u_char *last, ngx_str_t *text)
 }
 
 
-/* reads the first argument "key"; "key" without "=" is an empty key */
-
 static ngx_int_t
 ngx_http_kafka_route_key(ngx_http_request_t *r, ngx_pool_t *pool,
     ngx_http_kafka_route_t *route)
 {
-    u_char     *p, *last, *end;
-    ngx_int_t   rc;
+    ngx_int_t  rc;
+
+    rc = ngx_http_kafka_route_argument(r, pool, "key", &route->key);
+
+    if (rc == NGX_HTTP_BAD_REQUEST) {
+        route->error = "the argument \"key\" has a \"%\" without two "
+                       "hexadecimal digits";
+    }
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_kafka_route_argument(ngx_http_request_t *r, ngx_pool_t *pool,
+    const char *name, ngx_str_t *value)
+{
+    size_t   len;
+    u_char  *p, *last, *end;
+
+    ngx_str_null(value);
 
     if (r->args.len == 0) {
         return NGX_OK;
     }
 
+    len = ngx_strlen(name);
     p = r->args.data;
     last = p + r->args.len;
 
@@ -280,11 +298,11 @@ ngx_http_kafka_route_key(ngx_http_request_t *r, ngx_pool_t *pool,
             end = last;
         }
 
-        if (end - p < 3 || ngx_strncmp(p, "key", 3) != 0) {
+        if ((size_t) (end - p) < len || ngx_strncmp(p, name, len) != 0) {
             continue;
         }
 
-        p += 3;
+        p += len;
 
         if (p < end && *p != '=') {
             continue;
@@ -294,14 +312,7 @@ ngx_http_kafka_route_key(ngx_http_request_t *r, ngx_pool_t *pool,
             p++;
         }
 
-        rc = ngx_http_kafka_route_unescape(pool, &route->key, p, end, 1);
-
-        if (rc == NGX_HTTP_BAD_REQUEST) {
-            route->error = "the argument \"key\" has a \"%\" without two "
-                           "hexadecimal digits";
-        }
-
-        return rc;
+        return ngx_http_kafka_route_unescape(pool, value, p, end, 1);
     }
 
     return NGX_OK;
@@ -391,4 +402,24 @@ ngx_http_kafka_route_byte(u_char **pos, u_char *last)
     *pos = p + 3;
 
     return ch;
+}
+
+
+ngx_int_t
+ngx_http_kafka_route_topic(ngx_http_request_t *r, ngx_str_t *topic)
+{
+    ngx_int_t                  rc;
+    ngx_http_kafka_route_t     route;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    rc = ngx_http_kafka_route(r, r->pool, &clcf->name, &route);
+
+    if (rc == NGX_OK) {
+        *topic = route.topic;
+        return NGX_OK;
+    }
+
+    return (rc == NGX_ERROR) ? NGX_ERROR : NGX_DECLINED;
 }

@@ -38,5 +38,20 @@ typedef struct {
 ngx_int_t ngx_http_kafka_route(ngx_http_request_t *r, ngx_pool_t *pool,
     ngx_str_t *location, ngx_http_kafka_route_t *route);
 
+/*
+ * Sets topic to the one in the request's path.  Returns NGX_OK, NGX_DECLINED if
+ * there is none, or NGX_ERROR when memory is out.  Event loop.
+ */
+ngx_int_t ngx_http_kafka_route_topic(ngx_http_request_t *r, ngx_str_t *topic);
+
+/*
+ * Sets value to the decoded first argument with this name, allocated from pool;
+ * an argument without "=" is empty.  value->data is NULL if there is none.
+ * Returns NGX_OK, NGX_ERROR when memory is out, or NGX_HTTP_BAD_REQUEST if the
+ * argument has a "%" without two hexadecimal digits.  Event loop.
+ */
+ngx_int_t ngx_http_kafka_route_argument(ngx_http_request_t *r,
+    ngx_pool_t *pool, const char *name, ngx_str_t *value);
+
 
 #endif /* _NGX_HTTP_KAFKA_ROUTE_H_INCLUDED_ */

@@ -116,6 +116,14 @@ ngx_http_kafka_variables_topic(ngx_http_request_t *r,
         return ngx_http_kafka_variables_set(v, NULL);
     }
 
+    if (klcf->topic) {
+        if (ngx_http_complex_value(r, klcf->topic, &topic) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return ngx_http_kafka_variables_set(v, &topic);
+    }
+
     switch (klcf->protocol->topic(r, &topic)) {
 
     case NGX_OK:

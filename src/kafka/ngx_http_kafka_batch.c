@@ -54,6 +54,7 @@ ngx_http_kafka_batch_create(ngx_log_t *log)
     batch->pool = pool;
     batch->last = &batch->records;
     batch->last_target = &batch->targets;
+    batch->partition = RD_KAFKA_PARTITION_UA;
     batch->refs = 1;
 
     ngx_http_kafka_batch_hold(batch, NGX_HTTP_KAFKA_POOL_CACHE_BLOCK);
@@ -229,6 +230,14 @@ ngx_http_kafka_batch_add(ngx_http_kafka_batch_t *batch,
     size_t  size;
 
     record->batch = batch;
+
+    if (record->key.data == NULL || batch->force_key) {
+        record->key = batch->key;
+    }
+
+    if (record->partition == RD_KAFKA_PARTITION_UA || batch->force_partition) {
+        record->partition = batch->partition;
+    }
 
     size = ngx_http_kafka_record_size(record);
     batch->largest = ngx_max(batch->largest, size);

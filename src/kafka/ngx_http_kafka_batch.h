@@ -74,6 +74,10 @@ struct ngx_http_kafka_batch_s {
     ngx_uint_t                      pending;   /* in a lane or in flight */
     ngx_uint_t                      acked;
 
+    /* for records without a key or a partition, or for all records */
+    ngx_str_t                       key;       /* in the pool, or NULL */
+    int32_t                         partition; /* RD_KAFKA_PARTITION_UA: none */
+
     /*
      * why nothing of the batch was sent: the topic, the record or NULL, the
      * error
@@ -105,6 +109,8 @@ struct ngx_http_kafka_batch_s {
     ngx_uint_t                      serial;    /* from 1; 0: no lanes yet */
     ngx_uint_t                      refs;
     unsigned                        queued:1;
+    unsigned                        force_key:1;
+    unsigned                        force_partition:1;
 };
 
 

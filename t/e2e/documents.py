@@ -102,7 +102,7 @@ class Configurations(kafkatest.TestCase):
         text = re.sub(r'(\blisten\s+)(?:[\d.]+:)?\d+',
                       lambda m: f'{m[1]}127.0.0.1:{kafkatest.free_port()}',
                       text)
-        names = (set(re.findall(r'kafka_(?:produce|health)\s+(\w+);', text))
+        names = (set(re.findall(r'kafka_(?:produce|health)\s+(\w+)[\s;]', text))
                  - set(re.findall(r'kafka_producer\s+(\w+)', text)))
 
         return text, ''.join(
@@ -170,18 +170,18 @@ class Commands(kafkatest.TestCase):
         """What is marked "nginx run" is added to the server that all have."""
 
         found = list(check_docs.blocks(page))
-        own = ''.join(block.text for block in found
-                      if (block.language, block.note) == ('nginx', 'run'))
-        http, _, inner = own.partition('server {')
-        modules = kafkatest.MODULES + (f' {NJS}' if 'js_import' in own else '')
+        own = [block.text.partition('server {') for block in found
+               if (block.language, block.note) == ('nginx', 'run')]
+        http = ''.join(part[0] for part in own)
+        inner = ''.join(part[2].strip().removesuffix('}') for part in own)
+        modules = kafkatest.MODULES + (f' {NJS}' if 'js_import' in http else '')
 
         with unittest.mock.patch.object(kafkatest, 'MODULES', modules):
             server = kafkatest.Nginx('', '')
             server.write(
                 kafkatest.producer(self.broker.bootstrap) + http,
                 SERVER.format(dir=server.dir)
-                + re.sub(r'^ *listen .*', '', inner.strip().removesuffix('}'),
-                         flags=re.M).replace('/etc/nginx', server.dir))
+                + re.sub(r'^ *listen .*', '', inner, flags=re.M).replace('/etc/nginx', server.dir))
 
         os.chmod(server.dir, 0o755)
         files = [(block.note, block.text) for block in found
