@@ -36,6 +36,10 @@ typedef struct {
     /* a request of the current group was refused; protected by the lock */
     ngx_uint_t                   refused;
 
+    /* to which broker the group was sent, or -1; and whether to others, too */
+    int32_t                      broker;
+    ngx_uint_t                   several;
+
     /* send times of the last requests, by request number modulo the size */
     ngx_msec_t                   times[NGX_HTTP_KAFKA_CLIENT_TIMES];
 } ngx_http_kafka_client_state_t;
@@ -274,11 +278,21 @@ ngx_http_kafka_client_request_sent(rd_kafka_t *rk, int fd, const char *broker,
     int32_t id, int16_t key, int16_t version, int32_t correlation, size_t size,
     void *data)
 {
+    int32_t                         before;
     ngx_uint_t                      n;
     ngx_msec_t                      now, last;
     ngx_http_kafka_client_state_t  *state = data;
 
     if (key == NGX_HTTP_KAFKA_CLIENT_PRODUCE) {
+
+        if (state->isolated) {
+            before = __atomic_exchange_n(&state->broker, id, __ATOMIC_ACQ_REL);
+
+            if (before != -1 && before != id) {
+                __atomic_store_n(&state->several, 1, __ATOMIC_RELEASE);
+            }
+        }
+
         now = ngx_http_kafka_client_clock();
 
         /*
@@ -311,8 +325,8 @@ ngx_http_kafka_client_request_sent(rd_kafka_t *rk, int fd, const char *broker,
 /*
  * Called in the broker's thread, before that thread sends another request.  If
  * the record has a broker id, a broker has answered its request, and librdkafka
- * holds no lock.  If an answer has several errors, librdkafka sets none here,
- * so msg->err is 0, and only the status shows the refusal.
+ * holds no lock.  At least one record of a refused request has the broker's
+ * error here.
  */
 
 static rd_kafka_resp_err_t
@@ -321,7 +335,7 @@ ngx_http_kafka_client_answered(rd_kafka_t *rk, rd_kafka_message_t *msg,
 {
     ngx_http_kafka_client_state_t *state = data;
 
-    if (msg->err < RD_KAFKA_RESP_ERR_NO_ERROR
+    if (msg->err <= RD_KAFKA_RESP_ERR_NO_ERROR
         || rd_kafka_message_broker_id(msg) < 0
         || rd_kafka_message_status(msg) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
     {
@@ -353,6 +367,8 @@ ngx_http_kafka_client_hold(rd_kafka_t *rk, ngx_uint_t first)
 
     if (first) {
         state->refused = 0;
+        __atomic_store_n(&state->broker, -1, __ATOMIC_RELEASE);
+        __atomic_store_n(&state->several, 0, __ATOMIC_RELEASE);
     }
 
     if (state->refused) {
@@ -372,6 +388,17 @@ ngx_http_kafka_client_release(rd_kafka_t *rk)
     state = rd_kafka_opaque(rk);
 
     (void) ngx_thread_mutex_unlock(&state->lock, ngx_cycle->log);
+}
+
+
+ngx_uint_t
+ngx_http_kafka_client_one_broker(rd_kafka_t *rk)
+{
+    ngx_http_kafka_client_state_t  *state;
+
+    state = rd_kafka_opaque(rk);
+
+    return !__atomic_load_n(&state->several, __ATOMIC_ACQUIRE);
 }
 
 

@@ -57,6 +57,13 @@ ngx_int_t ngx_http_kafka_client_hold(rd_kafka_t *rk, ngx_uint_t first);
 void ngx_http_kafka_client_release(rd_kafka_t *rk);
 
 /*
+ * Returns 1 if all requests of the isolated client's group went to the same
+ * broker.  Then no record behind a refused request was in a request: the
+ * broker's thread sends one request at a time.  Event loop.
+ */
+ngx_uint_t ngx_http_kafka_client_one_broker(rd_kafka_t *rk);
+
+/*
  * Returns the milliseconds since the client last sent records to a broker, at
  * most NGX_MAX_INT32_VALUE, which also means never.  Any thread.
  */

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_delivery.h>
+#include <ngx_http_kafka_client.h>
 #include <ngx_http_kafka_errors.h>
 #include <ngx_http_kafka_outcome.h>
 #include <ngx_http_kafka_replace.h>
@@ -103,11 +104,11 @@ ngx_http_kafka_delivery_suspect(ngx_http_kafka_shard_t *shard,
         ngx_http_kafka_topic_suspected(record->target->topic);
     }
 
-    /* an isolated client renumbers the records that follow, and sends them */
+    /* after a leader has moved, another broker's thread may have sent more */
 
     if (persisted == RD_KAFKA_MSG_STATUS_NOT_PERSISTED
         && rd_kafka_message_broker_id(msg) >= 0
-        && !shard->isolated)
+        && (!shard->isolated || ngx_http_kafka_client_one_broker(shard->rk)))
     {
         ngx_http_kafka_lane_rejected(record);
     }
@@ -248,7 +249,7 @@ static ngx_uint_t
 ngx_http_kafka_delivery_in_time(ngx_http_kafka_shard_t *shard,
     ngx_http_kafka_batch_t *batch)
 {
-    return !shard->closing
+    return (!shard->closing || (shard->isolated && !shard->draining))
            && !ngx_http_kafka_replace_refused(shard)
            && ngx_http_kafka_batch_left(batch) > NGX_HTTP_KAFKA_PRODUCER_GRACE;
 }

@@ -23,6 +23,14 @@
 #define NGX_HTTP_KAFKA_PRODUCER_TOPICS   1000
 #define NGX_HTTP_KAFKA_PRODUCER_CROWDED  5000
 
+/*
+ * librdkafka bumps the epoch of an isolated client after each refusal, up to
+ * 32,767, and then starts again from 0.  A broker would take a record with an
+ * earlier epoch and sequence number for a duplicate.  So the client ends after
+ * this many refusals.
+ */
+#define NGX_HTTP_KAFKA_PRODUCER_REFUSALS  10000
+
 /* milliseconds without a record after which a client that is not needed ends */
 #define NGX_HTTP_KAFKA_PRODUCER_IDLE     10000
 
@@ -575,6 +583,11 @@ ngx_http_kafka_producer_reported_all(ngx_http_kafka_producer_t *producer,
         ngx_http_kafka_client_large(shard->rk);
         ngx_http_kafka_producer_end(producer, shard);
         ngx_http_kafka_topics_forget(&producer->topics);
+
+    } else if (shard->refusals >= NGX_HTTP_KAFKA_PRODUCER_REFUSALS
+               && !shard->closing)
+    {
+        ngx_http_kafka_producer_end(producer, shard);
 
     } else if ((shard->isolated || shard->index >= producer->clients.nshards)
                && !shard->idle.timer_set)

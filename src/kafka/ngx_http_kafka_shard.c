@@ -97,6 +97,7 @@ ngx_http_kafka_shard_made(ngx_http_kafka_shard_t *shard, rd_kafka_t *rk,
     shard->failures = 0;
     shard->served = 0;
     shard->full = 0;
+    shard->refusals = 0;
 
     ngx_http_kafka_events_add(shard->events, rk, shard);
 
@@ -229,6 +230,7 @@ ngx_http_kafka_shard_reported(ngx_http_kafka_shard_t *shard,
              */
 
             shard->generation = ++*shard->generations;
+            shard->refusals++;
         }
     }
 }

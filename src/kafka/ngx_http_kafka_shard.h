@@ -71,6 +71,8 @@ struct ngx_http_kafka_shard_s {
     uint32_t                     requests;
     uint32_t                     answered;
 
+    ngx_uint_t                   refusals;   /* of requests, by isolated rk */
+
     unsigned                     isolated:1; /* one lane at a time */
     unsigned                     served:1;   /* rk has delivered records */
     unsigned                     full:1;     /* rk's queue is full */

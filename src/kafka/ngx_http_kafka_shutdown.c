@@ -22,6 +22,8 @@ static ngx_uint_t ngx_http_kafka_shutdown_waits(
     ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_shutdown_wait(ngx_http_kafka_producer_t *producer,
     ngx_msec_t until);
+static void ngx_http_kafka_shutdown_drained(
+    ngx_http_kafka_producer_t *producer);
 static void ngx_http_kafka_shutdown_destroy(
     ngx_http_kafka_producer_t *producer, ngx_msec_t until);
 
@@ -108,6 +110,7 @@ ngx_http_kafka_shutdown_flush(ngx_http_kafka_producer_t *producer,
     dispatch = &producer->dispatch;
 
     do {
+        ngx_http_kafka_shutdown_drained(producer);
         ngx_http_kafka_submit(producer);
 
         /* records left after the loop have no client, and will get none */
@@ -165,21 +168,28 @@ static void
 ngx_http_kafka_shutdown_wait(ngx_http_kafka_producer_t *producer,
     ngx_msec_t until)
 {
-    ngx_uint_t               i;
-    ngx_http_kafka_shard_t  *shard;
-
     while (producer->dispatch.pending) {
 
         if (ngx_http_kafka_events_wait(&producer->events, until) == NGX_DONE) {
             return;
         }
 
-        for (i = 0; i < NGX_HTTP_KAFKA_CLIENTS_ALL; i++) {
-            shard = &producer->clients.shards[i];
+        ngx_http_kafka_shutdown_drained(producer);
+    }
+}
 
-            if (shard->pending == 0) {
-                ngx_http_kafka_delivery_drained(shard);
-            }
+
+static void
+ngx_http_kafka_shutdown_drained(ngx_http_kafka_producer_t *producer)
+{
+    ngx_uint_t               i;
+    ngx_http_kafka_shard_t  *shard;
+
+    for (i = 0; i < NGX_HTTP_KAFKA_CLIENTS_ALL; i++) {
+        shard = &producer->clients.shards[i];
+
+        if (shard->rk && shard->pending == 0) {
+            ngx_http_kafka_delivery_drained(shard);
         }
     }
 }

@@ -155,6 +155,7 @@ ngx_http_kafka_submit_lanes(ngx_http_kafka_producer_t *producer)
     dispatch = &producer->dispatch;
 
     ngx_http_kafka_dispatch_begin(dispatch);
+    ngx_http_kafka_metrics_tick(&producer->metrics);
 
     full = 0;
     turn = 0;

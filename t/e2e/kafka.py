@@ -463,6 +463,24 @@ class Kafka(kafkatest.TestCase):
         self.check_order_beside_bad_ones(
             'split', self.serve('batch.num.messages 50'))
 
+    def test_more_refusals_than_epochs(self):
+        """librdkafka counts the epoch of a client up to 32,767."""
+
+        self.kafka.topic('epochs', cleanup_policy='compact')
+        bad = [{'value': 'bad'}] * 1000
+
+        # the epoch of the second good message is some 3,000, and it is lower
+        # 32,000 refusals later: a broker refuses a message with such an epoch
+
+        stored = ['first', 'second', *(f'good {i}' for i in range(10))]
+        for value, refused in zip(stored, [3, 32] + [0] * 10, strict=True):
+            answer = self.post('epochs', {'value': value, 'key': value})
+            self.assertEqual(answer.status, 200, answer)
+            for _ in range(refused):
+                self.assertEqual(self.post('epochs', bad).status, 400)
+        self.assertEqual([r.value.decode() for r in self.read('epochs')],
+                         stored)
+
     def test_old_timestamp(self):
         self.kafka.topic('recent', message_timestamp_before_max_ms='3600000')
         old = {'value': 'v', 'timestamp': 1}

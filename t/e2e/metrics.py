@@ -470,6 +470,20 @@ class Metrics(kafkatest.TestCase):
             f.truncate()
             f.writelines(lines)
 
+    def test_acknowledgement_after_an_idle_time(self):
+        """It takes no longer than the requests, without the time between."""
+
+        server = self.serve(workers=1)
+        took = 0
+        for _ in range(3):
+            time.sleep(0.5)     # idle
+            start = time.monotonic()
+            self.assertEqual(server.get('/produce/metrics/m').status, 200)
+            took += time.monotonic() - start
+        self.assertLessEqual(
+            self.counted(server, 3).get('kafka_acknowledgement_seconds_sum'),
+            took)
+
     def test_gauges_of_a_killed_worker_go(self):
         server = self.serve(workers=1)
         self.assertEqual(server.get('/produce/metrics/warm').status, 200)

@@ -385,6 +385,39 @@ class Replace(kafkatest.TestCase):
         self.assertEqual([r['persisted'] for r in answer.json['results']],
                          ['maybe', 'no'])
 
+    def two_requests(self):
+        """The next two messages to t go by the isolated client, as two."""
+
+        server = self.serve('message.timeout.ms 10000', 'batch.num.messages 1')
+        self.isolate(server, 'a')
+        for _ in range(2):
+            self.assertEqual(server.get('/produce/t/b').status, 200)
+        return server
+
+    def test_a_retry_that_is_refused(self):
+        """The second message was in no request, and follows the first."""
+
+        server = self.two_requests()
+        for error in 'NOT_ENOUGH_REPLICAS', 'NOT_LEADER_FOR_PARTITION':
+            self.next_answer(error)
+            self.next_answer('INVALID_RECORD')
+            answer = server.post('/produce/t', [{'value': v} for v in 'xy'])
+            self.assertEqual(answer.status, 200, answer)
+            self.assertEqual(self.values()[-2:], ['x', 'y'])
+            for _ in range(2):
+                self.assertEqual(server.get('/produce/t/b').status, 200)
+
+    def test_a_worker_exits_while_a_refusal_is_on_its_way(self):
+        server = self.two_requests()
+        self.next_answer('INVALID_RECORD', 700)
+        waiting = Waiting(server, '/produce/t',
+                          json.dumps([{'value': v} for v in 'xy']))
+        server.wait_for_requests(1)
+        server.kill(kafkatest.signal.SIGTERM)
+        self.assertEqual(waiting.answer().status, 200)
+        self.assertEqual(server.wait(20), 0)
+        self.assertEqual(self.values()[-2:], ['x', 'y'])
+
     def test_a_worker_exits_while_a_client_drains(self):
         """What others have on their way is acknowledged."""
 
