@@ -102,6 +102,7 @@ UNJUDGED = 'unjudged'
 BLAMED = "refused for another one's fault"
 UNORDERED = 'out of order within a key'
 UNORDERED_MAYBE = 'out of order within a key, one of them "maybe"'
+UNORDERED_PLAIN = 'the same by the producer that is not idempotent'
 
 FAULTS = (ABSENT, ELSEWHERE, PRESENT, SENSELESS, STRANGE)
 
@@ -648,7 +649,8 @@ class Sums:
                         'idempotent' if who.idempotent else 'plain'] += 1
 
         if entry.key is not None and places:
-            self.follow(entry.key, kind, min(places))
+            self.follow(entry.key, kind, min(places),
+                        PRODUCERS[NAMES[entry.producer]].idempotent)
 
         return f'{number} by {NAMES[entry.producer]}', outcome, places
 
@@ -667,13 +669,14 @@ class Sums:
 
         return outcome
 
-    def follow(self, key, kind, place):
+    def follow(self, key, kind, place, idempotent):
         topic, partition, offset = place
         last, last_kind = self.last.get((topic, partition, key), (-1, kind))
 
         if offset < last:
             both = kind == last_kind == ACKED
-            self.unordered[UNORDERED if both else UNORDERED_MAYBE] += 1
+            self.unordered[UNORDERED_PLAIN if not idempotent else
+                           UNORDERED if both else UNORDERED_MAYBE] += 1
         else:
             self.last[topic, partition, key] = offset, kind
 
@@ -706,8 +709,8 @@ def table(soak, sums, faults, bad_lines, reports):
         ('duplicates by the other one', sums.double['plain']),
         ('in a topic and in the next one of its name',
          sums.double['in two of a name']),
-        *((name, sums.unordered[name]) for name in (UNORDERED,
-                                                    UNORDERED_MAYBE)),
+        *((name, sums.unordered[name])
+          for name in (UNORDERED, UNORDERED_MAYBE, UNORDERED_PLAIN)),
         ('these must be 0:', ''),
         *((fault, len(faults[fault])) for fault in FAULTS),
         (BLAMED, len(tally.blamed)),
