@@ -44,6 +44,8 @@ static ngx_int_t ngx_http_kafka_protocol_raw_method(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_protocol_raw_arguments(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
+static ngx_int_t ngx_http_kafka_protocol_raw_tombstone(
+    ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_protocol_raw_length(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_protocol_raw_large(ngx_http_kafka_ctx_t *ctx);
@@ -213,13 +215,11 @@ ngx_http_kafka_protocol_raw_arguments(ngx_http_request_t *r,
                            "without two hexadecimal digits");
     }
 
-    if (r->method == NGX_HTTP_DELETE
-        && raw->key.data == NULL
-        && ctx->batch->key.data == NULL)
-    {
-        return ngx_http_kafka_refuse(ctx, NGX_HTTP_BAD_REQUEST,
-                           "DELETE produces a tombstone, which needs the "
-                           "argument \"key\"");
+    if (r->method == NGX_HTTP_DELETE) {
+        rc = ngx_http_kafka_protocol_raw_tombstone(ctx);
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     raw->partition = RD_KAFKA_PARTITION_UA;
@@ -239,6 +239,38 @@ ngx_http_kafka_protocol_raw_arguments(ngx_http_request_t *r,
     raw->partition = (int32_t) n;
 
     return NGX_OK;
+}
+
+
+/* refuses a tombstone without a key */
+
+static ngx_int_t
+ngx_http_kafka_protocol_raw_tombstone(ngx_http_kafka_ctx_t *ctx)
+{
+    ngx_http_kafka_batch_t         *batch;
+    ngx_http_kafka_protocol_raw_t  *raw;
+
+    raw = ctx->protocol_data;
+    batch = ctx->batch;
+
+    if (batch->key.data) {
+        return NGX_OK;
+    }
+
+    if (batch->force_key) {
+        return ngx_http_kafka_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                           "DELETE produces a tombstone, which needs a key, "
+                           "and the server's \"kafka_key\" gives none for "
+                           "this request: nothing was sent");
+    }
+
+    if (raw->key.data) {
+        return NGX_OK;
+    }
+
+    return ngx_http_kafka_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                       "DELETE produces a tombstone, which needs the "
+                       "argument \"key\"");
 }
 
 

@@ -41,6 +41,10 @@ LOCATIONS = '''
             kafka_key $device force;
             kafka_partition 2 force;
         }
+        location /forced {
+            kafka_produce main protocol=raw;
+            kafka_key $arg_id force;
+        }
         location /by-header {
             kafka_produce main protocol=raw;
             kafka_topic $http_topic;
@@ -136,6 +140,16 @@ class Raw(kafkatest.TestCase):
                          (None, b'k', []))
         self.check_refused(self.server.request('DELETE', self.path), 400,
                            'needs the argument "key"')
+
+    def test_tombstone_with_the_key_of_the_location(self):
+        """With "force", the key of the request does not count."""
+
+        path = f'/forced/{self.topic}?key=k'
+        self.check_refused(self.server.request('DELETE', path), 400,
+                           '"kafka_key" gives none')
+        self.check_place(self.server.request('DELETE', f'{path}&id=7'),
+                         None, b'7')
+        self.check_place(self.server.request('POST', path, b'v'), b'v', None)
 
     def test_chunked(self):
         for size in 0, 1, 1023, 1024, 1025, 65536, 300001:
