@@ -181,8 +181,8 @@ ngx_http_kafka_protocol_json_message(ngx_http_kafka_batch_t *batch,
     record->value = route->message;
     record->target = target;
 
-    ngx_http_kafka_batch_add(batch, record);
     ngx_http_kafka_batch_hold(batch, record->key.len + record->value.len);
+    ngx_http_kafka_batch_add(batch, record);
 
     return NGX_OK;
 }

@@ -511,8 +511,8 @@ ngx_http_kafka_protocol_raw_record(ngx_http_kafka_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    ngx_http_kafka_batch_add(batch, record);
     ngx_http_kafka_batch_hold(batch, record->key.len);
+    ngx_http_kafka_batch_add(batch, record);
 
     return NGX_OK;
 }
