@@ -5,7 +5,6 @@
 
 
 #include <ngx_http_kafka_protocol.h>
-#include <ngx_http_kafka_headers.h>
 #include <ngx_http_kafka_json_messages.h>
 #include <ngx_http_kafka_json_response.h>
 #include <ngx_http_kafka_refusal.h>
@@ -99,35 +98,26 @@ ngx_http_kafka_protocol_json_begin(ngx_http_request_t *r,
 }
 
 
+/* returns the codes of begin() */
+
 static ngx_int_t
 ngx_http_kafka_protocol_json_method(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_http_kafka_route_t *route)
 {
-    const char  *allow;
-
     if (route->form == NGX_HTTP_KAFKA_ROUTE_MESSAGE) {
 
         if (r->method == NGX_HTTP_GET) {
             return NGX_DONE;
         }
 
-        allow = "GET";
-
-    } else {
-
-        if (r->method == NGX_HTTP_GET || r->method == NGX_HTTP_POST) {
-            return NGX_OK;
-        }
-
-        allow = "GET, POST";
+        return ngx_http_kafka_refuse_method(ctx, "GET");
     }
 
-    if (ngx_http_kafka_headers_add(r, "Allow", allow) == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (r->method == NGX_HTTP_GET || r->method == NGX_HTTP_POST) {
+        return NGX_OK;
     }
 
-    return ngx_http_kafka_refuse(ctx, NGX_HTTP_NOT_ALLOWED,
-                       "this method is not for this route, see \"Allow\"");
+    return ngx_http_kafka_refuse_method(ctx, "GET, POST");
 }
 
 

@@ -6,7 +6,6 @@
 
 #include <ngx_http_kafka_protocol.h>
 #include <ngx_http_kafka_body.h>
-#include <ngx_http_kafka_headers.h>
 #include <ngx_http_kafka_json_response.h>
 #include <ngx_http_kafka_refusal.h>
 #include <ngx_http_kafka_request.h>
@@ -161,7 +160,7 @@ ngx_http_kafka_protocol_raw_path(ngx_http_request_t *r,
 }
 
 
-/* returns NGX_DONE for a method without a body */
+/* returns the codes of begin(): NGX_DONE for DELETE, whose body is ignored */
 
 static ngx_int_t
 ngx_http_kafka_protocol_raw_method(ngx_http_request_t *r,
@@ -177,15 +176,8 @@ ngx_http_kafka_protocol_raw_method(ngx_http_request_t *r,
         return NGX_DONE;
 
     default:
-        break;
+        return ngx_http_kafka_refuse_method(ctx, "POST, PUT, DELETE");
     }
-
-    if (ngx_http_kafka_headers_add(r, "Allow", "POST, PUT, DELETE") == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_kafka_refuse(ctx, NGX_HTTP_NOT_ALLOWED,
-                       "this method is not for this route, see \"Allow\"");
 }
 
 

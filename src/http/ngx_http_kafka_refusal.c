@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_refusal.h>
+#include <ngx_http_kafka_headers.h>
 
 
 typedef struct {
@@ -55,6 +56,18 @@ ngx_http_kafka_refuse_str(ngx_http_kafka_ctx_t *ctx, ngx_uint_t status,
     ctx->text = *text;
 
     return status;
+}
+
+
+ngx_int_t
+ngx_http_kafka_refuse_method(ngx_http_kafka_ctx_t *ctx, const char *allow)
+{
+    if (ngx_http_kafka_headers_add(ctx->request, "Allow", allow) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_kafka_refuse(ctx, NGX_HTTP_NOT_ALLOWED,
+                       "this method is not for this route, see \"Allow\"");
 }
 
 

@@ -27,6 +27,13 @@ ngx_int_t ngx_http_kafka_refuse_str(ngx_http_kafka_ctx_t *ctx,
     ngx_uint_t status, ngx_str_t *text);
 
 /*
+ * Refuses the request's method, and adds the response header "Allow" with the
+ * methods in allow, a static text.  Returns 405, or 500 when memory is out.
+ */
+ngx_int_t ngx_http_kafka_refuse_method(ngx_http_kafka_ctx_t *ctx,
+    const char *allow);
+
+/*
  * Sets ctx->body to the response body of an error with this status, allocated
  * from r->pool.  If the status differs from ctx->status, the error comes from
  * nginx: then also sets ctx->status and ctx->text.  Returns NGX_OK, or
