@@ -60,14 +60,11 @@ ngx_http_kafka_protocol_json_begin(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx)
 {
     ngx_int_t                        rc, method;
-    ngx_http_core_loc_conf_t        *clcf;
     ngx_http_kafka_protocol_json_t  *json;
 
     json = ctx->protocol_data;
 
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    rc = ngx_http_kafka_route(r, ctx->batch->pool, &clcf->name, &json->route);
+    rc = ngx_http_kafka_route(r, ctx->batch->pool, &json->route);
 
     if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -118,7 +118,6 @@ ngx_http_kafka_protocol_raw_path(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx)
 {
     ngx_int_t                       rc;
-    ngx_http_core_loc_conf_t       *clcf;
     ngx_http_kafka_loc_conf_t      *klcf;
     ngx_http_kafka_protocol_raw_t  *raw;
 
@@ -130,9 +129,7 @@ ngx_http_kafka_protocol_raw_path(ngx_http_request_t *r,
         return ngx_http_kafka_template_topic(r, ctx, &ctx->topic);
     }
 
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    rc = ngx_http_kafka_route(r, ctx->batch->pool, &clcf->name, &raw->route);
+    rc = ngx_http_kafka_route(r, ctx->batch->pool, &raw->route);
 
     if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -28,16 +28,19 @@ static ngx_int_t ngx_http_kafka_route_byte(u_char **pos, u_char *last);
 
 ngx_int_t
 ngx_http_kafka_route(ngx_http_request_t *r, ngx_pool_t *pool,
-    ngx_str_t *location, ngx_http_kafka_route_t *route)
+    ngx_http_kafka_route_t *route)
 {
-    ngx_int_t  rc;
-    ngx_str_t  prefix;
+    ngx_int_t                  rc;
+    ngx_str_t                  prefix;
+    ngx_http_core_loc_conf_t  *clcf;
 
     ngx_memzero(route, sizeof(ngx_http_kafka_route_t));
 
     route->error = "the path has a \"%\" without two hexadecimal digits";
 
-    prefix = *location;
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    prefix = clcf->name;
 
     if (prefix.len && prefix.data[prefix.len - 1] == '/') {
         prefix.len--;
@@ -408,13 +411,10 @@ ngx_http_kafka_route_byte(u_char **pos, u_char *last)
 ngx_int_t
 ngx_http_kafka_route_topic(ngx_http_request_t *r, ngx_str_t *topic)
 {
-    ngx_int_t                  rc;
-    ngx_http_kafka_route_t     route;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_int_t               rc;
+    ngx_http_kafka_route_t  route;
 
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    rc = ngx_http_kafka_route(r, r->pool, &clcf->name, &route);
+    rc = ngx_http_kafka_route(r, r->pool, &route);
 
     if (rc == NGX_OK) {
         *topic = route.topic;

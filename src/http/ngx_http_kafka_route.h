@@ -36,7 +36,7 @@ typedef struct {
  * NGX_HTTP_BAD_REQUEST with route->error set.  Event loop.
  */
 ngx_int_t ngx_http_kafka_route(ngx_http_request_t *r, ngx_pool_t *pool,
-    ngx_str_t *location, ngx_http_kafka_route_t *route);
+    ngx_http_kafka_route_t *route);
 
 /*
  * Sets topic to the one in the request's path.  Returns NGX_OK, NGX_DECLINED if
