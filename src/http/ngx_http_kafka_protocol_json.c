@@ -85,7 +85,7 @@ ngx_http_kafka_protocol_json_begin(ngx_http_request_t *r,
         return method;
     }
 
-    rc = ngx_http_kafka_template_topic(r, ctx, &ctx->topic);
+    rc = ngx_http_kafka_template_topic(r, ctx);
 
     if (rc == NGX_OK) {
         rc = ngx_http_kafka_template_records(r, ctx);
@@ -128,7 +128,7 @@ ngx_http_kafka_protocol_json_start(ngx_http_request_t *r,
     json = ctx->protocol_data;
     target = NULL;
 
-    /* the name is valid: ngx_http_kafka_route() has checked it */
+    /* the name is valid: begin() has checked it */
 
     if (ctx->topic.len
         && ngx_http_kafka_batch_target(ctx->batch, &ctx->topic, &target)

@@ -126,7 +126,7 @@ ngx_http_kafka_protocol_raw_path(ngx_http_request_t *r,
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
 
     if (klcf->topic) {
-        return ngx_http_kafka_template_topic(r, ctx, &ctx->topic);
+        return ngx_http_kafka_template_topic(r, ctx);
     }
 
     rc = ngx_http_kafka_route(r, ctx->batch->pool, &raw->route);
@@ -482,7 +482,7 @@ ngx_http_kafka_protocol_raw_record(ngx_http_kafka_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    /* ngx_http_kafka_route() has checked the name */
+    /* the name is valid: begin() has checked it */
 
     if (ngx_http_kafka_batch_target(batch, &ctx->topic, &record->target)
         != NGX_OK)

@@ -16,10 +16,9 @@ static ngx_int_t ngx_http_kafka_template_partition(ngx_http_request_t *r,
 
 
 ngx_int_t
-ngx_http_kafka_template_topic(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
-    ngx_str_t *topic)
+ngx_http_kafka_template_topic(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
 {
-    ngx_str_t                   name;
+    ngx_str_t                   name, *topic;
     ngx_http_kafka_loc_conf_t  *klcf;
 
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
@@ -37,6 +36,8 @@ ngx_http_kafka_template_topic(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
                            "the server's \"kafka_topic\" gives no valid topic "
                            "for this request: nothing was sent");
     }
+
+    topic = &ctx->topic;
 
     if (topic->len
         && (topic->len != name.len
@@ -86,7 +87,7 @@ ngx_http_kafka_template_records(ngx_http_request_t *r,
 }
 
 
-/* with an empty value records have no key */
+/* if the value is empty, the location sets no key */
 
 static ngx_int_t
 ngx_http_kafka_template_key(ngx_http_request_t *r,
@@ -109,7 +110,7 @@ ngx_http_kafka_template_key(ngx_http_request_t *r,
 }
 
 
-/* an empty value leaves the choice to the partitioner */
+/* if the value is empty, the partitioner chooses */
 
 static ngx_int_t
 ngx_http_kafka_template_partition(ngx_http_request_t *r,

@@ -15,22 +15,24 @@
 
 
 /*
- * What a location says about its records: kafka_topic, kafka_key and
+ * The topic, key and partition that a location sets: kafka_topic, kafka_key and
  * kafka_partition.  Event loop.
  */
 
 
 /*
- * Sets topic to the value of kafka_topic.  A topic that is not empty must be
- * the same.  Returns NGX_OK, also without the directive; or an HTTP status:
- * that of ngx_http_kafka_refuse(), or 500 when memory is out.
+ * Sets ctx->topic to the value of kafka_topic, which is a valid name and lives
+ * as long as the request.  If ctx->topic is set before, it must have the same
+ * name.  Without the directive, does nothing.  Returns NGX_OK, or an HTTP
+ * status: one set by ngx_http_kafka_refuse(), or 500 when memory is out.
  */
 ngx_int_t ngx_http_kafka_template_topic(ngx_http_request_t *r,
-    ngx_http_kafka_ctx_t *ctx, ngx_str_t *topic);
+    ngx_http_kafka_ctx_t *ctx);
 
 /*
- * Sets the key and the partition of the batch's records from kafka_key and
- * kafka_partition.  Returns the codes of ngx_http_kafka_template_topic().
+ * Sets the key and the partition of ctx->batch from kafka_key and
+ * kafka_partition, before records are added.  The key is copied.  Returns the
+ * codes of ngx_http_kafka_template_topic().
  */
 ngx_int_t ngx_http_kafka_template_records(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx);
