@@ -13,12 +13,13 @@
 #include <ngx_http_kafka_template.h>
 
 
-/* bytes of the first buffer for a body of unknown length, and of the largest */
-#define NGX_HTTP_KAFKA_PROTOCOL_RAW_FIRST  1024
-#define NGX_HTTP_KAFKA_PROTOCOL_RAW_NEXT   (64 * 1024)
-
-
 /* protocol=raw: the body is the value of a record */
+
+
+/* bytes of the smallest and the largest buffer, for a body of unknown length */
+#define NGX_HTTP_KAFKA_PROTOCOL_RAW_MIN  1024
+#define NGX_HTTP_KAFKA_PROTOCOL_RAW_MAX  (64 * 1024)
+
 
 typedef struct {
     ngx_http_kafka_route_t       route;
@@ -27,7 +28,7 @@ typedef struct {
     ngx_str_t                    value;     /* data is NULL: null */
     size_t                       received;  /* bytes of the body */
 
-    /* the body if its length is unknown until its end */
+    /* the buffers of a body whose length is unknown until its end */
     ngx_chain_t                 *first;
     ngx_chain_t                 *last;
 
@@ -55,6 +56,8 @@ static ngx_int_t ngx_http_kafka_protocol_raw_feed(ngx_http_kafka_ctx_t *ctx,
 static ngx_int_t ngx_http_kafka_protocol_raw_append(
     ngx_http_kafka_batch_t *batch, ngx_http_kafka_protocol_raw_t *raw,
     u_char *data, size_t len);
+static ngx_int_t ngx_http_kafka_protocol_raw_grow(
+    ngx_http_kafka_batch_t *batch, ngx_http_kafka_protocol_raw_t *raw);
 static ngx_int_t ngx_http_kafka_protocol_raw_end(ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_protocol_raw_join(
     ngx_http_kafka_batch_t *batch, ngx_http_kafka_protocol_raw_t *raw);
@@ -362,52 +365,65 @@ ngx_http_kafka_protocol_raw_feed(ngx_http_kafka_ctx_t *ctx, u_char *data,
 }
 
 
-/* copies the data into buffers, each twice as large as what came before it */
-
 static ngx_int_t
 ngx_http_kafka_protocol_raw_append(ngx_http_kafka_batch_t *batch,
     ngx_http_kafka_protocol_raw_t *raw, u_char *data, size_t len)
 {
-    size_t        n, size;
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl;
+    size_t      n;
+    ngx_buf_t  *b;
 
     while (len) {
-        cl = raw->last;
 
-        if (cl == NULL || cl->buf->last == cl->buf->end) {
-            size = ngx_max(raw->received, NGX_HTTP_KAFKA_PROTOCOL_RAW_FIRST);
-            size = ngx_min(size, NGX_HTTP_KAFKA_PROTOCOL_RAW_NEXT);
-
-            cl = ngx_alloc_chain_link(batch->pool);
-            if (cl == NULL) {
-                return NGX_ERROR;
-            }
-
-            cl->buf = ngx_create_temp_buf(batch->pool, size);
-            if (cl->buf == NULL) {
-                return NGX_ERROR;
-            }
-
-            cl->next = NULL;
-
-            if (raw->last) {
-                raw->last->next = cl;
-
-            } else {
-                raw->first = cl;
-            }
-
-            raw->last = cl;
+        if ((raw->last == NULL || raw->last->buf->last == raw->last->buf->end)
+            && ngx_http_kafka_protocol_raw_grow(batch, raw) != NGX_OK)
+        {
+            return NGX_ERROR;
         }
 
-        b = cl->buf;
+        b = raw->last->buf;
         n = ngx_min(len, (size_t) (b->end - b->last));
 
         b->last = ngx_cpymem(b->last, data, n);
         data += n;
         len -= n;
     }
+
+    return NGX_OK;
+}
+
+
+/* adds a buffer as large as the body so far, so that there are few of them */
+
+static ngx_int_t
+ngx_http_kafka_protocol_raw_grow(ngx_http_kafka_batch_t *batch,
+    ngx_http_kafka_protocol_raw_t *raw)
+{
+    size_t        size;
+    ngx_chain_t  *cl;
+
+    size = ngx_max(raw->received, NGX_HTTP_KAFKA_PROTOCOL_RAW_MIN);
+    size = ngx_min(size, NGX_HTTP_KAFKA_PROTOCOL_RAW_MAX);
+
+    cl = ngx_alloc_chain_link(batch->pool);
+    if (cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    cl->buf = ngx_create_temp_buf(batch->pool, size);
+    if (cl->buf == NULL) {
+        return NGX_ERROR;
+    }
+
+    cl->next = NULL;
+
+    if (raw->last) {
+        raw->last->next = cl;
+
+    } else {
+        raw->first = cl;
+    }
+
+    raw->last = cl;
 
     return NGX_OK;
 }
@@ -436,7 +452,7 @@ ngx_http_kafka_protocol_raw_end(ngx_http_kafka_ctx_t *ctx)
 }
 
 
-/* makes the value of the buffers, and frees them */
+/* copies the buffers into one value, and frees them */
 
 static ngx_int_t
 ngx_http_kafka_protocol_raw_join(ngx_http_kafka_batch_t *batch,
