@@ -33,6 +33,12 @@
      + 3 * NGX_INT_T_LEN)
 
 
+static void ngx_http_kafka_json_response_metadata(
+    ngx_http_kafka_batch_t *batch, ngx_uint_t object, ngx_str_t *room,
+    ngx_str_t *body);
+static ngx_uint_t ngx_http_kafka_json_response_results(ngx_pool_t *pool,
+    ngx_http_kafka_batch_t *batch, ngx_str_t *room, ngx_str_t *text,
+    ngx_str_t *body);
 static size_t ngx_http_kafka_json_response_results_len(
     ngx_http_kafka_batch_t *batch);
 static u_char *ngx_http_kafka_json_response_records(u_char *p,
@@ -88,7 +94,22 @@ ngx_http_kafka_json_response_room(ngx_http_kafka_batch_t *batch)
 }
 
 
-void
+ngx_uint_t
+ngx_http_kafka_json_response(ngx_pool_t *pool, ngx_http_kafka_batch_t *batch,
+    ngx_uint_t object, ngx_str_t *room, ngx_str_t *text, ngx_str_t *body)
+{
+    if (batch->acked != batch->nrecords) {
+        return ngx_http_kafka_json_response_results(pool, batch, room, text,
+                                                    body);
+    }
+
+    ngx_http_kafka_json_response_metadata(batch, object, room, body);
+
+    return NGX_HTTP_OK;
+}
+
+
+static void
 ngx_http_kafka_json_response_metadata(ngx_http_kafka_batch_t *batch,
     ngx_uint_t object, ngx_str_t *room, ngx_str_t *body)
 {
@@ -118,7 +139,7 @@ ngx_http_kafka_json_response_metadata(ngx_http_kafka_batch_t *batch,
 }
 
 
-ngx_uint_t
+static ngx_uint_t
 ngx_http_kafka_json_response_results(ngx_pool_t *pool,
     ngx_http_kafka_batch_t *batch, ngx_str_t *room, ngx_str_t *text,
     ngx_str_t *body)

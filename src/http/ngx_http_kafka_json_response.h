@@ -25,24 +25,21 @@
 size_t ngx_http_kafka_json_response_room(ngx_http_kafka_batch_t *batch);
 
 /*
- * Writes the metadata of the batch's records into room, and sets body to the
- * text.  All records must be acknowledged.  The text is an array, or the object
- * of the only record if object is 1.
+ * Sets body to the response with the outcome of the batch's records.
+ *
+ * If all records are acknowledged, the body has their metadata, as an array, or
+ * as the object of the only record if object is 1.  The body is in room.
+ * Returns NGX_HTTP_OK.
+ *
+ * Otherwise the body is an error with the result of each record.  The body is
+ * in room, or in the pool if room is too small.  If memory is out, the body has
+ * no error texts of librdkafka and fits in room.  Sets text to the error's
+ * text, allocated from the pool; text is empty when memory is out.  Returns the
+ * HTTP status, which is that of the first record that was not acknowledged.
  */
-void ngx_http_kafka_json_response_metadata(ngx_http_kafka_batch_t *batch,
-    ngx_uint_t object, ngx_str_t *room, ngx_str_t *body);
-
-/*
- * Sets body to an error response with the result of each record.  At least one
- * record must have failed, or have no delivery report yet.  The body is in
- * room, or in the pool if room is too small.  If memory is out, the body has no
- * error texts of librdkafka and fits in room.  Sets text to the error's text,
- * allocated from the pool; text is empty when memory is out.  Returns the HTTP
- * status, which is that of the first record that was not acknowledged.
- */
-ngx_uint_t ngx_http_kafka_json_response_results(ngx_pool_t *pool,
-    ngx_http_kafka_batch_t *batch, ngx_str_t *room, ngx_str_t *text,
-    ngx_str_t *body);
+ngx_uint_t ngx_http_kafka_json_response(ngx_pool_t *pool,
+    ngx_http_kafka_batch_t *batch, ngx_uint_t object, ngx_str_t *room,
+    ngx_str_t *text, ngx_str_t *body);
 
 /*
  * Sets text to the reason why no record of the batch was sent, allocated from

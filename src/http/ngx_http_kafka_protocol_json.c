@@ -235,21 +235,12 @@ static ngx_uint_t
 ngx_http_kafka_protocol_json_result(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx)
 {
-    ngx_http_kafka_batch_t          *batch;
+    ngx_uint_t                       object;
     ngx_http_kafka_protocol_json_t  *json;
 
-    batch = ctx->batch;
-
-    if (batch->acked != batch->nrecords) {
-        return ngx_http_kafka_json_response_results(r->pool, batch, &ctx->room,
-                                                    &ctx->text, &ctx->body);
-    }
-
     json = ctx->protocol_data;
+    object = (json->route.form == NGX_HTTP_KAFKA_ROUTE_MESSAGE);
 
-    ngx_http_kafka_json_response_metadata(batch,
-                            json->route.form == NGX_HTTP_KAFKA_ROUTE_MESSAGE,
-                            &ctx->room, &ctx->body);
-
-    return NGX_HTTP_OK;
+    return ngx_http_kafka_json_response(r->pool, ctx->batch, object,
+                                        &ctx->room, &ctx->text, &ctx->body);
 }

@@ -555,16 +555,6 @@ static ngx_uint_t
 ngx_http_kafka_protocol_raw_result(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx)
 {
-    ngx_http_kafka_batch_t  *batch;
-
-    batch = ctx->batch;
-
-    if (batch->acked != batch->nrecords) {
-        return ngx_http_kafka_json_response_results(r->pool, batch, &ctx->room,
-                                                    &ctx->text, &ctx->body);
-    }
-
-    ngx_http_kafka_json_response_metadata(batch, 1, &ctx->room, &ctx->body);
-
-    return NGX_HTTP_OK;
+    return ngx_http_kafka_json_response(r->pool, ctx->batch, 1, &ctx->room,
+                                        &ctx->text, &ctx->body);
 }
