@@ -243,7 +243,10 @@ ngx_http_kafka_delivery_drained(ngx_http_kafka_shard_t *shard)
 }
 
 
-/* returns 1 if an unsent record can still be sent by the next client in time */
+/*
+ * Returns 1 if an unsent record can still be sent in time, by this client or
+ * the next one.  While the process exits, there will be no next one.
+ */
 
 static ngx_uint_t
 ngx_http_kafka_delivery_in_time(ngx_http_kafka_shard_t *shard,

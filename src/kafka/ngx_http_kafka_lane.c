@@ -220,14 +220,14 @@ ngx_http_kafka_lane_large(ngx_http_kafka_record_t *record)
 
 ngx_uint_t
 ngx_http_kafka_lane_limit(ngx_http_kafka_lane_t *lane, ngx_uint_t generation,
-    ngx_uint_t proof, ngx_uint_t isolated)
+    ngx_uint_t idempotent, ngx_uint_t isolated)
 {
     ngx_msec_t  known;
 
     known = lane->old ? NGX_HTTP_KAFKA_LANE_KNOWN_OLD
                       : NGX_HTTP_KAFKA_LANE_KNOWN;
 
-    if (proof
+    if ((idempotent || isolated)
         && (lane->generation != generation
             || lane->epoch != lane->topic->epoch
             || ngx_current_msec - lane->acked_at >= known))

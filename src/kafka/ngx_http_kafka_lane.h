@@ -102,18 +102,18 @@ ngx_uint_t ngx_http_kafka_lane_large(ngx_http_kafka_record_t *record);
 
 /*
  * Returns the maximum size of the next group, with the client of this
- * generation; isolated is 1 for an isolated client.
+ * generation; idempotent and isolated are 1 if the client is so.
  *
- * If proof is 1, the first group is a single record, until the record is
+ * With such a client, the first group is a single record, until the record is
  * acknowledged.  There are two reasons.  Only a single record is certainly a
- * single request: a broker that does not know the client's producer id on the
- * partition accepts a second request even if the first one has failed.  And an
- * isolated client that purges its queue after a refusal may purge records of
- * the next group: if that group is a single record, no later record overtakes
- * the purged one.
+ * single request: a broker that does not know the producer id of an idempotent
+ * client on the partition accepts a second request even if the first one has
+ * failed.  And an isolated client that purges its queue after a refusal may
+ * purge records of the next group: if that group is a single record, no later
+ * record overtakes the purged one.
  */
 ngx_uint_t ngx_http_kafka_lane_limit(ngx_http_kafka_lane_t *lane,
-    ngx_uint_t generation, ngx_uint_t proof, ngx_uint_t isolated);
+    ngx_uint_t generation, ngx_uint_t idempotent, ngx_uint_t isolated);
 
 /*
  * note that a record had no answer in time; return 1 if that was in the last 10

@@ -179,6 +179,8 @@ ngx_http_kafka_shutdown_wait(ngx_http_kafka_producer_t *producer,
 }
 
 
+/* returns purged records to their lanes, or fails them */
+
 static void
 ngx_http_kafka_shutdown_drained(ngx_http_kafka_producer_t *producer)
 {

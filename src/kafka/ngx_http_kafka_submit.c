@@ -359,6 +359,11 @@ ngx_http_kafka_submit_lane(ngx_http_kafka_producer_t *producer,
 }
 
 
+/*
+ * Calls ngx_http_kafka_submit_group() while the client cannot purge its queue.
+ * If a request of the group was refused, the other records wait in the lane.
+ */
+
 static ngx_int_t
 ngx_http_kafka_submit_isolated_group(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_shard_t *shard, ngx_http_kafka_lane_t *lane,
@@ -391,8 +396,7 @@ ngx_http_kafka_submit_group(ngx_http_kafka_producer_t *producer,
     ngx_http_kafka_record_t  *record;
 
     limit = ngx_http_kafka_lane_limit(lane, shard->generation,
-                                      producer->conf->idempotent
-                                      || shard->isolated,
+                                      producer->conf->idempotent,
                                       shard->isolated);
 
     while (lane->group < limit
