@@ -36,9 +36,8 @@ typedef struct {
     /* a request of the current group was refused; protected by the lock */
     ngx_uint_t                   refused;
 
-    /* to which broker the group was sent, or -1; and whether to others, too */
-    int32_t                      broker;
-    ngx_uint_t                   several;
+    int32_t                      broker;    /* the group's last one, or -1 */
+    ngx_uint_t                   several;   /* brokers got the group */
 
     /* send times of the last requests, by request number modulo the size */
     ngx_msec_t                   times[NGX_HTTP_KAFKA_CLIENT_TIMES];
@@ -51,6 +50,10 @@ typedef struct {
 } ngx_http_kafka_client_cert_t;
 
 
+static ngx_http_kafka_client_state_t *ngx_http_kafka_client_state(
+    ngx_uint_t isolated);
+static void ngx_http_kafka_client_state_free(
+    ngx_http_kafka_client_state_t *state);
 static void ngx_http_kafka_client_no_log(const rd_kafka_t *rk, int level,
     const char *facility, const char *text);
 static rd_kafka_resp_err_t ngx_http_kafka_client_watch(rd_kafka_t *rk,
@@ -58,13 +61,11 @@ static rd_kafka_resp_err_t ngx_http_kafka_client_watch(rd_kafka_t *rk,
 static rd_kafka_resp_err_t ngx_http_kafka_client_request_sent(rd_kafka_t *rk,
     int fd, const char *broker, int32_t id, int16_t key, int16_t version,
     int32_t correlation, size_t size, void *data);
+static void ngx_http_kafka_client_sent_to(ngx_http_kafka_client_state_t *state,
+    int32_t id);
 static rd_kafka_resp_err_t ngx_http_kafka_client_answered(rd_kafka_t *rk,
     rd_kafka_message_t *msg, void *data);
 static ngx_msec_t ngx_http_kafka_client_clock(void);
-static ngx_http_kafka_client_state_t *ngx_http_kafka_client_state(
-    ngx_uint_t isolated);
-static void ngx_http_kafka_client_state_free(
-    ngx_http_kafka_client_state_t *state);
 static void ngx_http_kafka_client_destroy_task(void *data, ngx_log_t *log);
 static void ngx_http_kafka_client_destroyed(ngx_event_t *ev);
 static ngx_int_t ngx_http_kafka_client_destroy(rd_kafka_t *rk,
@@ -248,7 +249,7 @@ static rd_kafka_resp_err_t
 ngx_http_kafka_client_watch(rd_kafka_t *rk, const rd_kafka_conf_t *conf,
     void *data, char *errstr, size_t size)
 {
-    ngx_http_kafka_client_state_t  *state = data;
+    ngx_http_kafka_client_state_t *state = data;
 
     rd_kafka_resp_err_t  err;
 
@@ -269,56 +270,61 @@ ngx_http_kafka_client_watch(rd_kafka_t *rk, const rd_kafka_conf_t *conf,
 }
 
 
-/*
- * runs in a thread of librdkafka, after the last byte of a request is written
- */
+/* runs in the broker's thread, after the last byte of a request is written */
 
 static rd_kafka_resp_err_t
 ngx_http_kafka_client_request_sent(rd_kafka_t *rk, int fd, const char *broker,
     int32_t id, int16_t key, int16_t version, int32_t correlation, size_t size,
     void *data)
 {
-    int32_t                         before;
-    ngx_uint_t                      n;
-    ngx_msec_t                      now, last;
-    ngx_http_kafka_client_state_t  *state = data;
+    ngx_http_kafka_client_state_t *state = data;
 
-    if (key == NGX_HTTP_KAFKA_CLIENT_PRODUCE) {
+    ngx_uint_t  n;
+    ngx_msec_t  now, last;
 
-        if (state->isolated) {
-            before = __atomic_exchange_n(&state->broker, id, __ATOMIC_ACQ_REL);
+    if (key != NGX_HTTP_KAFKA_CLIENT_PRODUCE) {
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
 
-            if (before != -1 && before != id) {
-                __atomic_store_n(&state->several, 1, __ATOMIC_RELEASE);
-            }
-        }
+    if (state->isolated) {
+        ngx_http_kafka_client_sent_to(state, id);
+    }
 
-        now = ngx_http_kafka_client_clock();
+    now = ngx_http_kafka_client_clock();
 
-        /*
-         * count first: a thread that reads the new time must see the new count,
-         * too
-         */
+    /* count first: a thread that reads the new time must see the new count */
 
-        n = __atomic_fetch_add(&state->requests, 1, __ATOMIC_RELAXED);
+    n = __atomic_fetch_add(&state->requests, 1, __ATOMIC_RELAXED);
 
-        __atomic_store_n(&state->times[n % NGX_HTTP_KAFKA_CLIENT_TIMES], now,
-                         __ATOMIC_RELEASE);
+    __atomic_store_n(&state->times[n % NGX_HTTP_KAFKA_CLIENT_TIMES], now,
+                     __ATOMIC_RELEASE);
 
-        /* the thread of another broker may store an earlier time later */
+    /* the thread of another broker may store an earlier time later */
 
-        last = __atomic_load_n(&state->sent, __ATOMIC_RELAXED);
+    last = __atomic_load_n(&state->sent, __ATOMIC_RELAXED);
 
-        while (now > last
-               && !__atomic_compare_exchange_n(&state->sent, &last, now, 0,
-                                               __ATOMIC_RELAXED,
-                                               __ATOMIC_RELAXED))
-        {
-            /* void */
-        }
+    while (now > last
+           && !__atomic_compare_exchange_n(&state->sent, &last, now, 0,
+                                           __ATOMIC_RELAXED,
+                                           __ATOMIC_RELAXED))
+    {
+        /* void */
     }
 
     return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+
+static void
+ngx_http_kafka_client_sent_to(ngx_http_kafka_client_state_t *state, int32_t id)
+{
+    int32_t  before;
+
+    before = __atomic_exchange_n(&state->broker, id, __ATOMIC_ACQ_REL);
+
+    if (before != -1 && before != id) {
+        __atomic_store_n(&state->several, 1, __ATOMIC_RELEASE);
+    }
 }
 
 
