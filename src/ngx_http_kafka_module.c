@@ -9,8 +9,8 @@
 #include <ngx_http_kafka_error_filter.h>
 #include <ngx_http_kafka_health_check.h>
 #include <ngx_http_kafka_location.h>
-#include <ngx_http_kafka_shutdown.h>
 #include <ngx_http_kafka_request.h>
+#include <ngx_http_kafka_shutdown.h>
 #include <ngx_http_kafka_status.h>
 #include <ngx_http_kafka_variables.h>
 
@@ -29,13 +29,13 @@ static char *ngx_http_kafka_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_kafka_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_kafka_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static char *ngx_http_kafka_force_directive(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
 static char *ngx_http_kafka_producer_directive(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static ngx_http_kafka_producer_t *ngx_http_kafka_find_producer(ngx_conf_t *cf,
     ngx_http_kafka_main_conf_t *kmcf, ngx_str_t *name);
 static ngx_uint_t ngx_http_kafka_utf8(ngx_str_t *text);
-static char *ngx_http_kafka_force_directive(ngx_conf_t *cf,
-    ngx_command_t *cmd, void *conf);
 static char *ngx_http_kafka_produce_directive(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_kafka_status_directive(ngx_conf_t *cf,
@@ -57,7 +57,7 @@ static ngx_conf_enum_t  ngx_http_kafka_responses[] = {
 };
 
 
-/* where the parameter "force" of a directive is stored */
+/* offsets of the members that the parameter "force" of a directive sets */
 
 static ngx_uint_t  ngx_http_kafka_force_key =
     offsetof(ngx_http_kafka_loc_conf_t, force_key);
@@ -352,6 +352,8 @@ ngx_http_kafka_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     return NGX_CONF_OK;
 }
 
+
+/* sets kafka_key or kafka_partition, and cmd->post for the word "force" */
 
 static char *
 ngx_http_kafka_force_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)

@@ -200,11 +200,6 @@ ngx_http_kafka_answer_send(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
 }
 
 
-/*
- * By kafka_response, or by "Prefer: return=minimal" (RFC 7240).  When memory is
- * out the client gets the body all the same.
- */
-
 ngx_uint_t
 ngx_http_kafka_answer_minimal(ngx_http_request_t *r)
 {

@@ -21,9 +21,9 @@
 
 
 /*
- * Sends ctx->body if rc is NGX_HTTP_OK, or an error response if rc is an HTTP
- * status of 400 or more.  Does nothing for another rc.  Returns a content
- * handler's return code.
+ * Sends ctx->body if rc is NGX_HTTP_OK, a response without a body if rc is
+ * NGX_HTTP_NO_CONTENT, or an error response if rc is an HTTP status of 400 or
+ * more.  Does nothing for another rc.  Returns a content handler's return code.
  */
 ngx_int_t ngx_http_kafka_answer(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx, ngx_int_t rc);
@@ -40,8 +40,10 @@ ngx_int_t ngx_http_kafka_answer_body(ngx_http_request_t *r, ngx_str_t *body,
 void ngx_http_kafka_answer_clear_headers(ngx_http_request_t *r);
 
 /*
- * Returns 1 if the client asks for an answer to a success without a body, and
- * adds the response header that says so.  Event loop.
+ * Returns 1 if a success is to be answered without a body: by kafka_response,
+ * or because the request has "Prefer: return=minimal" (RFC 7240).  In the
+ * latter case adds the response header "Preference-Applied".  Returns 0 when
+ * memory is out.
  */
 ngx_uint_t ngx_http_kafka_answer_minimal(ngx_http_request_t *r);
 

@@ -76,7 +76,7 @@ ngx_http_kafka_body_lost(ngx_http_request_t *r)
         return 0;
     }
 
-    /* while nginx discards a chunked body, it has a body without a handler */
+    /* if nginx discards a chunked body, r->request_body has no handler */
 
     if (r->discard_body || (rb && r->headers_in.chunked)) {
         return 1;

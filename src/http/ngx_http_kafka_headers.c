@@ -116,7 +116,7 @@ ngx_http_kafka_headers_preference(u_char **pos, u_char *last,
 }
 
 
-/* compares without case, blanks around the text, and its quotation marks */
+/* ignores case, blanks around the text, and quotation marks around it */
 
 static ngx_uint_t
 ngx_http_kafka_headers_is(ngx_str_t *text, const char *word)

@@ -13,6 +13,9 @@
 #include <ngx_http.h>
 
 
+/* Finds, adds and sends headers of a request or a response.  Event loop. */
+
+
 /*
  * Returns the next header with this name behind the header "after", or the
  * first one if "after" is NULL.  Ignores the case of names.  Returns NULL if
@@ -20,6 +23,13 @@
  */
 ngx_table_elt_t *ngx_http_kafka_headers_find(ngx_list_t *headers,
     const char *name, ngx_table_elt_t *after);
+
+/*
+ * Returns 1 if the request has the preference name=value in a "Prefer" header
+ * line.
+ */
+ngx_uint_t ngx_http_kafka_headers_prefer(ngx_http_request_t *r,
+    const char *name, const char *value);
 
 /*
  * Adds a header to the response.  Name and value must live as long as the
@@ -34,13 +44,6 @@ ngx_table_elt_t *ngx_http_kafka_headers_add(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_kafka_headers_send(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *type, off_t length);
-
-/*
- * Returns 1 if the request has the preference name=value in a "Prefer" header
- * line.  Event loop.
- */
-ngx_uint_t ngx_http_kafka_headers_prefer(ngx_http_request_t *r,
-    const char *name, const char *value);
 
 
 #endif /* _NGX_HTTP_KAFKA_HEADERS_H_INCLUDED_ */

@@ -15,10 +15,10 @@
 
 
 /*
- * A protocol parses requests and formats responses.  JSON is the only one so
- * far.  A protocol fills a batch with the functions of batch.h.  It must not
- * call librdkafka: record.h has the types, and errors.h the error texts.  The
- * structure is read-only.  Its functions run in the event loop.
+ * A protocol parses requests and formats responses.  A protocol fills a batch
+ * with the functions of batch.h.  It must not call librdkafka: record.h has the
+ * types, and errors.h the error texts.  The structure is read-only.  Its
+ * functions run in the event loop.
  */
 
 
@@ -30,8 +30,9 @@ typedef struct {
 
     /*
      * Parses the request line and the headers into ctx->protocol_data.  Sets
-     * ctx->topic if all records have the same topic.  Returns NGX_OK if the
-     * body must be read, NGX_DONE if the request needs no body, or an HTTP
+     * ctx->topic, a valid name, if all records have the same topic, and the
+     * batch's key and partition if the location sets them.  Returns NGX_OK if
+     * the body must be read, NGX_DONE if the request needs no body, or an HTTP
      * status: one set by ngx_http_kafka_refuse(), or 500 when memory is out.
      */
     ngx_int_t  (*begin)(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx);
@@ -87,9 +88,9 @@ typedef struct {
 
     /*
      * Sets topic to the topic of all records, for variables that are evaluated
-     * before the content phase.  The topic is empty if each message names its
-     * own.  Returns NGX_OK, NGX_DECLINED if the request has no valid topic, or
-     * NGX_ERROR when memory is out.
+     * before the content phase in a location without kafka_topic.  The topic is
+     * empty if each message names its own.  Returns NGX_OK, NGX_DECLINED if the
+     * request has no valid topic, or NGX_ERROR when memory is out.
      */
     ngx_int_t  (*topic)(ngx_http_request_t *r, ngx_str_t *topic);
 

@@ -211,7 +211,7 @@ ngx_http_kafka_request_keep_topic(ngx_http_kafka_ctx_t *ctx)
     topic = &ctx->facts.topic;
     target = ctx->batch->targets;
 
-    /* the path's topic needs no copy */
+    /* a topic of the path or the location needs no copy */
 
     if (ctx->topic.len || target == NULL || target->next) {
         ngx_str_null(topic);

@@ -78,8 +78,8 @@ ngx_http_kafka_variables_add(ngx_conf_t *cf)
 
 
 /*
- * A topic in the path is known in all phases, a topic in the messages only
- * after the body was read.
+ * The topic of kafka_topic or of the path is known in all phases, a topic in
+ * the messages only after the body was read.
  */
 
 static ngx_int_t
