@@ -353,7 +353,7 @@ ngx_http_kafka_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
-/* sets kafka_key or kafka_partition, and cmd->post for the word "force" */
+/* a complex value, and "force", whose offset cmd->post points to */
 
 static char *
 ngx_http_kafka_force_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)

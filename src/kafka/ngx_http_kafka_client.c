@@ -36,8 +36,11 @@ typedef struct {
     /* a request of the current group was refused; protected by the lock */
     ngx_uint_t                   refused;
 
-    int32_t                      broker;    /* the group's last one, or -1 */
-    ngx_uint_t                   several;   /* brokers got the group */
+    /* the last broker that got records of the group, or -1 */
+    int32_t                      broker;
+
+    /* 1 if several brokers got records of the group */
+    ngx_uint_t                   several;
 
     /* send times of the last requests, by request number modulo the size */
     ngx_msec_t                   times[NGX_HTTP_KAFKA_CLIENT_TIMES];
