@@ -55,7 +55,7 @@ LOCATIONS = '''
             kafka_topic %(topic)s;
             kafka_key fixed;
             kafka_partition 1;
-            if ($arg_minimal) { add_header X-If 1; }
+            if ($arg_if) { }
         }
         location /recursive {
             kafka_produce main protocol=raw;
@@ -92,16 +92,27 @@ class Raw(kafkatest.TestCase):
     def records(self):
         return kafkatest.read_topic(self.kafka.bootstrap, self.topic)
 
+    def record(self, metadata):
+        """Returns the record that an answer's metadata are about."""
+
+        record, = [r for r in self.records() if (r.partition, r.offset) ==
+                   (metadata['partition'], metadata['offset'])]
+        self.assertEqual(metadata, {
+            'topic': self.topic, 'partition': record.partition,
+            'offset': record.offset, 'timestamp': record.timestamp})
+        return record
+
     def check_stored(self, answer):
         """Returns the record that the answer is about."""
 
         self.assertEqual(answer.status, 200, answer)
-        record, = [r for r in self.records() if (r.partition, r.offset) ==
-                   (answer.json['partition'], answer.json['offset'])]
-        self.assertEqual(answer.json, {
-            'topic': self.topic, 'partition': record.partition,
-            'offset': record.offset, 'timestamp': record.timestamp})
-        return record
+        return self.record(answer.json)
+
+    def check_record(self, answer, value, key, partition=None):
+        record = self.check_stored(answer)
+        self.assertEqual((record.value, record.key), (value, key))
+        if partition is not None:
+            self.assertEqual(record.partition, partition)
 
     def check_refused(self, answer, status, text):
         self.assertEqual(answer.status, status, answer)
@@ -147,9 +158,9 @@ class Raw(kafkatest.TestCase):
         path = f'/forced/{self.topic}?key=k'
         self.check_refused(self.server.request('DELETE', path), 400,
                            '"kafka_key" gives none')
-        self.check_place(self.server.request('DELETE', f'{path}&id=7'),
-                         None, b'7')
-        self.check_place(self.server.request('POST', path, b'v'), b'v', None)
+        self.check_record(self.server.request('DELETE', f'{path}&id=7'),
+                          None, b'7')
+        self.check_record(self.server.request('POST', path, b'v'), b'v', None)
 
     def test_chunked(self):
         for size in 0, 1, 1023, 1024, 1025, 65536, 300001:
@@ -251,12 +262,6 @@ class Raw(kafkatest.TestCase):
         self.assertEqual(self.server.get('/taken').status, 200)
         self.assertEqual(self.records(), [])
 
-    def check_place(self, answer, value, key, partition=None):
-        record = self.check_stored(answer)
-        self.assertEqual((record.value, record.key), (value, key))
-        if partition is not None:
-            self.assertEqual(record.partition, partition)
-
     def test_topic_key_and_partition_of_the_location(self):
         """The key of the request comes first, except with "force"."""
 
@@ -273,7 +278,7 @@ class Raw(kafkatest.TestCase):
             {(r.value, r.key) for r in self.records()},
             {(b'a', b'7'), (b'b', b'k'), (None, b'7')})
 
-        self.check_place(self.server.request(
+        self.check_record(self.server.request(
             'POST', '/device/abc?key=forged&partition=0', b'c'),
             b'c', b'abc', 2)
         self.check_refused(
@@ -283,7 +288,7 @@ class Raw(kafkatest.TestCase):
     def test_topic_by_a_variable(self):
         answer = self.server.request('POST', '/by-header/ignored/path', b'v',
                                      {'Topic': self.topic})
-        self.check_place(answer, b'v', None)
+        self.check_record(answer, b'v', None)
         self.assertEqual(answer.headers['X-Topic'], self.topic)
         for headers in {}, {'Topic': 'a b'}, {'Topic': '..'}:
             self.check_refused(
@@ -294,8 +299,8 @@ class Raw(kafkatest.TestCase):
         self.check_refused(self.server.request('POST', '/recursive', b'v'),
                            400, 'gives no valid topic')
 
-    def test_json(self):
-        for path in '/fixed', '/fixed?minimal=1', f'/fixed/{self.topic}':
+    def test_topic_key_and_partition_of_a_location_with_json(self):
+        for path in '/fixed', '/fixed?if=1', f'/fixed/{self.topic}':
             for message, key, partition in (
                     ({}, b'fixed', 1),
                     ({'key': None}, b'fixed', 1),
@@ -304,14 +309,12 @@ class Raw(kafkatest.TestCase):
                     ({'topic': self.topic}, b'fixed', 1)):
                 answer = self.server.post(path, [{'value': 'v', **message}])
                 self.assertEqual(answer.status, 200, answer)
-                entry, = answer.json
-                record, = [r for r in self.records() if
-                           (r.partition, r.offset) ==
-                           (entry['partition'], entry['offset'])]
+                metadata, = answer.json
+                record = self.record(metadata)
                 self.assertEqual((record.key, record.partition),
                                  (key, partition), (path, message))
         answer = self.server.get(f'/fixed/{self.topic}/hello')
-        self.check_place(answer, b'hello', b'fixed', 1)
+        self.check_record(answer, b'hello', b'fixed', 1)
         self.check_refused(self.server.get('/fixed/other/hello'), 400,
                            'not the only topic')
         self.check_refused(
