@@ -420,8 +420,7 @@ class Load:
     def __init__(self, server, topic, clients=8, keyed=False):
         self.server = server
         self.topic = topic
-        self.path = f'/produce/{topic}/%d' + keyed * '?key=%d'
-        self.keyed = keyed
+        self.path = f'/produce/{topic}/{{0}}' + ('?key={0}' if keyed else '')
         self.going = True
         self.sent = 0
         self.answers = collections.Counter()
@@ -440,8 +439,7 @@ class Load:
                 self.sent += 1
             code = None
             try:
-                answer = self.server.get(
-                    self.path % ((number,) * (1 + self.keyed)))
+                answer = self.server.get(self.path.format(number))
                 status = answer.status
                 if status != 200 and 'results' in answer.json:
                     code = answer.json['results'][0]['code']
