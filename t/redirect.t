@@ -447,3 +447,25 @@ POST /produce/$TOPIC/m
 --- json_body
 {"error": "the request body is larger than this server takes", "status": 413}
 --- no_records: $TOPIC
+
+
+
+=== TEST 27: nor does the half of what nginx refuses in another location
+--- http_config eval: $::http
+--- config
+    location /upload {
+        client_max_body_size 1k;
+        proxy_pass http://127.0.0.1:$server_port/elsewhere;
+        error_page 413 = @spare;
+    }
+    location @spare { rewrite ^ /spare/produce/$TOPIC last; }
+    location /spare/produce { kafka_produce spare; }
+--- raw_request eval
+["POST /upload HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+ . "Transfer-Encoding: chunked\r\n\r\n",
+ "d\r\n{\"value\":\"v\"}\r\n", "600\r\n" . "}" x 0x600 . "\r\n0\r\n\r\n"]
+--- raw_request_middle_delay: 0.3
+--- error_code: 500
+--- response_body_like chop
+^\{"error":"the request body was read only in part .+","status":500\}$
+--- no_records: $TOPIC

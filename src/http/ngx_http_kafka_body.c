@@ -16,6 +16,7 @@
 #define NGX_HTTP_KAFKA_BODY_READ  4096
 
 
+static ngx_uint_t ngx_http_kafka_body_partial(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_kafka_body_kept(ngx_http_request_t *r);
 static void ngx_http_kafka_body_start(ngx_http_request_t *r);
 static void ngx_http_kafka_body_pump(ngx_http_request_t *r);
@@ -48,6 +49,12 @@ ngx_http_kafka_body_read(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx,
         return ngx_http_kafka_refuse(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR,
                         "the request body was passed on before the request "
                         "came to this location: nothing was sent");
+    }
+
+    if (ngx_http_kafka_body_partial(r)) {
+        return ngx_http_kafka_refuse(ctx, NGX_HTTP_INTERNAL_SERVER_ERROR,
+                        "the request body was read only in part before the "
+                        "request came to this location: nothing was sent");
     }
 
     ctx->body_handler = handler;
@@ -108,6 +115,23 @@ ngx_http_kafka_body_close(ngx_http_kafka_ctx_t *ctx)
     if (ctx->event.posted) {
         ngx_delete_posted_event(&ctx->event);
     }
+}
+
+
+/*
+ * Returns 1 if nginx stopped reading the body at an error: the body was too
+ * large or had an invalid chunk, and an error_page passed the request on.  The
+ * remaining length is -1 before the first read, and stays so without a body.
+ */
+
+static ngx_uint_t
+ngx_http_kafka_body_partial(ngx_http_request_t *r)
+{
+    ngx_http_request_body_t  *rb;
+
+    rb = r->request_body;
+
+    return rb && (rb->rest > 0 || (rb->rest < 0 && r->headers_in.chunked));
 }
 
 

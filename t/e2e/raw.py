@@ -28,6 +28,11 @@ LOCATIONS = '''
             proxy_pass http://127.0.0.1:%(closed)d;
         }
         location @fallback { rewrite ^ /raw/%(topic)s last; }
+        location /limited {
+            client_max_body_size 1k;
+            error_page 400 413 = @fallback;
+            proxy_pass http://127.0.0.1:$server_port/taken;
+        }
         location = /hook {
             kafka_produce main protocol=raw;
             kafka_topic %(topic)s;
@@ -260,6 +265,28 @@ class Raw(kafkatest.TestCase):
             s.sendall(f'POST {self.path} HTTP/1.1\r\nHost: a\r\n'
                       'Content-Length: 5\r\n\r\nabc'.encode())
         self.assertEqual(self.server.get('/taken').status, 200)
+        self.assertEqual(self.records(), [])
+
+    def test_no_record_of_the_part_of_a_body_that_was_read(self):
+        """Another location stops reading at an error, and passes it on."""
+
+        head = (b'POST /limited HTTP/1.1\r\nHost: a\r\n'
+                b'Transfer-Encoding: chunked\r\n\r\n')
+        large = chunked(b'x' * 2000)
+        for pieces in ([head + large], [head + b'1\r\na\r\n', large],
+                       [head + b'zz\r\n'], [head + b'1\r\na\r\n', b'zz\r\n']):
+            with self.subTest(pieces=pieces):
+                self.check_refused(self.server.raw(pieces, pause=0.1), 500,
+                                   'read only in part')
+
+        server = self.nginx(kafkatest.producer(self.kafka.bootstrap), f'''
+            listen 127.0.0.1:{(port := kafkatest.free_port())} http2;'''
+                            + LOCATIONS % {'topic': self.topic, 'closed': 9})
+        client = http2.Http2(server, port)
+        client.request(1, 'POST', '/limited', end=False)
+        client.frame(http2.DATA, 0, 1, b'x' * 2000)
+        self.assertIn(b'read only in part', client.read(1))
+        client.close()
         self.assertEqual(self.records(), [])
 
     def test_topic_key_and_partition_of_the_location(self):
