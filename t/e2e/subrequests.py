@@ -52,7 +52,12 @@ async function fetch(r) {
     r.return(200, answer.responseText);
 }
 
-export default {fetch};
+async function send(r) {
+    let answer = await r.subrequest(r.args.to, {method: 'POST', body: 'sent'});
+    r.return(200, answer.responseText);
+}
+
+export default {fetch, send};
 '''
 
 
@@ -158,8 +163,11 @@ class Subrequests(kafkatest.TestCase):
     # njs
 
     def check_njs(self, modules):
-        server = self.serve('location /fetch { js_content main.fetch; }',
-                            modules, f'js_import main from {self.script()};')
+        server = self.serve('''
+            location /fetch { js_content main.fetch; }
+            location /raw { kafka_produce main protocol=raw; }
+            location /send { js_content main.send; }
+        ''', modules, f'js_import main from {self.script()};')
 
         answer = server.get('/fetch?to=/produce/sub/a&method=GET')
         self.assertEqual(answer.json['offset'], 0)
@@ -170,6 +178,12 @@ class Subrequests(kafkatest.TestCase):
         answer = server.post('/fetch?to=/produce/sub&method=POST',
                              '{"value":1}')
         self.assertError(answer, 400)
+
+        # a body of its own, which has no Content-Length
+
+        answer = server.get('/send?to=/raw/sub')
+        self.assertEqual(answer.json['offset'], 1)
+        self.assertEqual(self.values(), ['a', 'sent'])
 
     def script(self):
         folder = tempfile.mkdtemp(prefix='njs-')
