@@ -249,7 +249,7 @@ ngx_http_kafka_request_start(ngx_http_request_t *r, ngx_http_kafka_ctx_t *ctx)
     }
 
     rc = ngx_http_kafka_admission_memory(r, ctx,
-                                         r->headers_in.content_length_n);
+                   (begun == NGX_OK) ? r->headers_in.content_length_n : 0);
     if (rc != NGX_OK) {
         return rc;
     }

@@ -167,6 +167,15 @@ class Raw(kafkatest.TestCase):
                           None, b'7')
         self.check_record(self.server.request('POST', path, b'v'), b'v', None)
 
+    def test_ignored_body_needs_no_memory(self):
+        self.server = self.nginx(
+            'kafka_max_memory 64k;' + kafkatest.producer(self.kafka.bootstrap),
+            LOCATIONS % {'topic': self.topic, 'closed': 9})
+        self.path += '?key=k'
+        answer = self.send('HTTP/1.1\r\nHost: a\r\nContent-Length: 70000',
+                           bytes(70000), 'DELETE')
+        self.assertEqual(self.check_stored(answer).key, b'k')
+
     def test_chunked(self):
         for size in 0, 1, 1023, 1024, 1025, 65536, 300001:
             body = (EVERY_BYTE * (size // len(EVERY_BYTE) + 1))[:size]
