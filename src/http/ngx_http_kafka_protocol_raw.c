@@ -349,6 +349,13 @@ ngx_http_kafka_protocol_raw_feed(ngx_http_kafka_ctx_t *ctx, u_char *data,
         return NGX_DECLINED;
     }
 
+    if (len == 0) {
+
+        /* the last buffer of a body has no data, and may have no address */
+
+        return NGX_OK;
+    }
+
     if (raw->known) {
         ngx_memcpy(raw->value.data + raw->received, data, len);
 

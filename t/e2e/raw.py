@@ -209,8 +209,14 @@ class Raw(kafkatest.TestCase):
         client.frame(http2.DATA, 0, 1, EVERY_BYTE)
         client.frame(http2.DATA, http2.END_STREAM, 1, b'end')
         self.assertIn(b'"offset":0', client.read(1))
-        record, = self.records()
-        self.assertEqual(record.value, EVERY_BYTE + b'end')
+        client.request(3, 'POST', self.path, end=False,
+                       headers={'content-length': '3'})
+        client.frame(http2.DATA, 0, 3, b'end')
+        kafkatest.wait_for(lambda: server.has_read(client.socket))
+        client.frame(http2.DATA, http2.END_STREAM, 3)
+        self.assertIn(b'"offset":', client.read(3))
+        self.assertEqual({r.value for r in self.records()},
+                         {EVERY_BYTE + b'end', b'end'})
         client.socket.close()
 
     def test_refused(self):

@@ -24,9 +24,9 @@ class Http2:
                             + bytes([kind, flags]) + struct.pack('>I', stream)
                             + payload)
 
-    def request(self, stream, method, path, end=True):
+    def request(self, stream, method, path, end=True, headers=None):
         fields = {':method': method, ':path': path, ':scheme': 'http',
-                  ':authority': 'a'}
+                  ':authority': 'a', **(headers or {})}
         block = b''.join(
             b'\0' + bytes([len(name)]) + name.encode()
             + bytes([len(value)]) + value.encode()
