@@ -777,3 +777,15 @@ GET /json
 --- must_die: 1
 --- error_log eval
 ["[emerg]", qr/invalid value "none"/]
+
+
+
+=== TEST 58: kafka_partition names no partition
+--- config
+    location /produce {
+        kafka_produce main;                   # here
+        kafka_partition -1;
+    }
+--- must_die: 1
+--- error_log eval
+["[emerg]", qr/"kafka_partition" must be an integer from 0 to 2147483647.* in .*:\d+/]

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_location.h>
+#include <ngx_http_kafka_partition.h>
 #include <ngx_http_kafka_topic_name.h>
 
 
@@ -58,17 +59,29 @@ char *
 ngx_http_kafka_location_check(ngx_conf_t *cf, ngx_http_kafka_loc_conf_t *klcf,
     ngx_http_core_loc_conf_t *clcf)
 {
-    const char  *what;
-    ngx_str_t   *topic;
+    const char                *what;
+    ngx_http_complex_value_t  *topic, *partition;
 
-    topic = klcf->topic ? &klcf->topic->value : NULL;
+    topic = klcf->topic;
+    partition = klcf->partition;
+
+    /* a value without variables has no lengths */
 
     if (topic
-        && klcf->topic->lengths == NULL
-        && !ngx_http_kafka_topic_name_valid(topic))
+        && topic->lengths == NULL
+        && !ngx_http_kafka_topic_name_valid(&topic->value))
     {
         what = "\"kafka_topic\" must be 1 to 249 of A-Z a-z 0-9 . _ -, not "
                "\".\" or \"..\", for the \"kafka_produce\"";
+
+    } else if (partition
+               && partition->lengths == NULL
+               && partition->value.len
+               && ngx_http_kafka_partition_number(&partition->value)
+                  == NGX_ERROR)
+    {
+        what = "\"kafka_partition\" must be an integer from 0 to 2147483647, "
+               "for the \"kafka_produce\"";
 
     } else if (klcf->protocol == &ngx_http_kafka_protocol_raw
                && topic == NULL

@@ -7,6 +7,7 @@
 #include <ngx_http_kafka_protocol.h>
 #include <ngx_http_kafka_body.h>
 #include <ngx_http_kafka_json_response.h>
+#include <ngx_http_kafka_partition.h>
 #include <ngx_http_kafka_refusal.h>
 #include <ngx_http_kafka_request.h>
 #include <ngx_http_kafka_route.h>
@@ -220,9 +221,9 @@ ngx_http_kafka_protocol_raw_arguments(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    n = ngx_atoi(text.data, text.len);
+    n = ngx_http_kafka_partition_number(&text);
 
-    if (n == NGX_ERROR || n > NGX_MAX_INT32_VALUE) {
+    if (n == NGX_ERROR) {
         return ngx_http_kafka_refuse(ctx, NGX_HTTP_BAD_REQUEST,
                            "the argument \"partition\" must be an integer "
                            "from 0 to 2147483647");

@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_kafka_template.h>
+#include <ngx_http_kafka_partition.h>
 #include <ngx_http_kafka_refusal.h>
 #include <ngx_http_kafka_topic_name.h>
 
@@ -127,9 +128,9 @@ ngx_http_kafka_template_partition(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    n = ngx_atoi(value.data, value.len);
+    n = ngx_http_kafka_partition_number(&value);
 
-    if (n == NGX_ERROR || n > NGX_MAX_INT32_VALUE) {
+    if (n == NGX_ERROR) {
         return ngx_http_kafka_refuse(ctx, NGX_HTTP_BAD_REQUEST,
                            "the server's \"kafka_partition\" gives no integer "
                            "from 0 to 2147483647 for this request: nothing "

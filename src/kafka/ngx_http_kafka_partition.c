@@ -144,3 +144,14 @@ ngx_http_kafka_partition_stuck(ngx_http_kafka_topic_t *topic,
                > NGX_HTTP_KAFKA_PARTITION_STUCK)
            || ngx_http_kafka_lane_stuck(lane);
 }
+
+
+ngx_int_t
+ngx_http_kafka_partition_number(ngx_str_t *text)
+{
+    ngx_int_t  n;
+
+    n = ngx_atoi(text->data, text->len);
+
+    return (n > NGX_MAX_INT32_VALUE) ? NGX_ERROR : n;
+}

@@ -25,5 +25,8 @@
 int32_t ngx_http_kafka_partition(ngx_http_kafka_conf_t *conf,
     ngx_http_kafka_topic_t *topic, ngx_http_kafka_record_t *record);
 
+/* returns the number of a partition that the text names, or NGX_ERROR */
+ngx_int_t ngx_http_kafka_partition_number(ngx_str_t *text);
+
 
 #endif /* _NGX_HTTP_KAFKA_PARTITION_H_INCLUDED_ */
