@@ -13,9 +13,16 @@
 #include <ngx_http_kafka_template.h>
 
 
+/* added to the error of a body that is no JSON object or array */
+#define NGX_HTTP_KAFKA_PROTOCOL_JSON_OTHER                                    \
+    "; a location with \"protocol=raw\" takes any body"
+
+
 typedef struct {
     ngx_http_kafka_route_t           route;
     ngx_http_kafka_json_messages_t  *messages;
+    unsigned                         begun:1;  /* a byte of the body came */
+    unsigned                         other:1;  /* it is neither { nor [ */
 } ngx_http_kafka_protocol_json_t;
 
 
@@ -30,6 +37,8 @@ static ngx_int_t ngx_http_kafka_protocol_json_message(
     ngx_http_kafka_target_t *target);
 static ngx_int_t ngx_http_kafka_protocol_json_feed(ngx_http_kafka_ctx_t *ctx,
     u_char *data, size_t len);
+static void ngx_http_kafka_protocol_json_look(
+    ngx_http_kafka_protocol_json_t *json, u_char *data, size_t len);
 static ngx_int_t ngx_http_kafka_protocol_json_end(ngx_http_kafka_ctx_t *ctx);
 static void ngx_http_kafka_protocol_json_done(ngx_http_kafka_ctx_t *ctx);
 static ngx_int_t ngx_http_kafka_protocol_json_fed(ngx_http_kafka_ctx_t *ctx,
@@ -184,9 +193,40 @@ ngx_http_kafka_protocol_json_feed(ngx_http_kafka_ctx_t *ctx, u_char *data,
 
     json = ctx->protocol_data;
 
+    if (!json->begun) {
+        ngx_http_kafka_protocol_json_look(json, data, len);
+    }
+
     rc = ngx_http_kafka_json_messages_feed(json->messages, data, len);
 
     return ngx_http_kafka_protocol_json_fed(ctx, rc);
+}
+
+
+/* looks at the first byte of the body that is not blank */
+
+static void
+ngx_http_kafka_protocol_json_look(ngx_http_kafka_protocol_json_t *json,
+    u_char *data, size_t len)
+{
+    size_t  i;
+
+    for (i = 0; i < len; i++) {
+
+        switch (data[i]) {
+
+        case ' ':
+        case '\t':
+        case '\r':
+        case '\n':
+            break;
+
+        default:
+            json->begun = 1;
+            json->other = (data[i] != '{' && data[i] != '[');
+            return;
+        }
+    }
 }
 
 
@@ -218,16 +258,37 @@ ngx_http_kafka_protocol_json_done(ngx_http_kafka_ctx_t *ctx)
 static ngx_int_t
 ngx_http_kafka_protocol_json_fed(ngx_http_kafka_ctx_t *ctx, ngx_int_t rc)
 {
+    u_char                          *p;
+    ngx_str_t                       *error, text;
     ngx_http_kafka_protocol_json_t  *json;
 
-    if (rc == NGX_DECLINED) {
-        json = ctx->protocol_data;
-
-        (void) ngx_http_kafka_refuse_str(ctx, NGX_HTTP_BAD_REQUEST,
-                           ngx_http_kafka_json_messages_error(json->messages));
+    if (rc != NGX_DECLINED) {
+        return rc;
     }
 
-    return rc;
+    json = ctx->protocol_data;
+
+    error = ngx_http_kafka_json_messages_error(json->messages);
+
+    (void) ngx_http_kafka_refuse_str(ctx, NGX_HTTP_BAD_REQUEST, error);
+
+    if (!json->other) {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_pnalloc(ctx->request->pool,
+                    error->len + sizeof(NGX_HTTP_KAFKA_PROTOCOL_JSON_OTHER));
+
+    if (p) {
+        text.data = p;
+        text.len = ngx_sprintf(p, "%V" NGX_HTTP_KAFKA_PROTOCOL_JSON_OTHER,
+                               error)
+                   - p;
+
+        (void) ngx_http_kafka_refuse_str(ctx, NGX_HTTP_BAD_REQUEST, &text);
+    }
+
+    return NGX_DECLINED;
 }
 
 

@@ -363,6 +363,16 @@ class Raw(kafkatest.TestCase):
             self.server.post('/fixed', {'value': 'v', 'topic': 'other'}), 400,
             'field "topic"')
 
+    def test_json_location_names_the_protocol(self):
+        hint = 'a location with "protocol=raw" takes any body'
+        for body in b'\x89PNG', b' \n\tname=value', b'"text"', b'1':
+            self.check_refused(self.server.request(
+                'POST', f'/json/{self.topic}', body), 400, hint)
+        for body in b'', b' ', b'{"value"', b'[1]', b' {}':
+            answer = self.server.request('POST', f'/json/{self.topic}', body)
+            self.assertEqual(answer.status, 400, answer)
+            self.assertNotIn('raw', answer.json['error'])
+
     def test_minimal(self):
         for path, body in (self.path, b'v'), (f'/json/{self.topic}',
                                               b'{"value":"v"}'):
