@@ -271,9 +271,11 @@ static ngx_int_t
 ngx_http_kafka_protocol_raw_length(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx)
 {
+    /* a subrequest of njs has a length without a header */
+
     if (r->http_version < NGX_HTTP_VERSION_20
-        && r->headers_in.content_length == NULL
-        && r->headers_in.transfer_encoding == NULL)
+        && r->headers_in.content_length_n < 0
+        && !r->headers_in.chunked)
     {
         return ngx_http_kafka_refuse(ctx, NGX_HTTP_LENGTH_REQUIRED,
                            "the request needs a \"Content-Length\" or the "
