@@ -56,12 +56,14 @@ ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
 int
 LLVMFuzzerTestOneInput(const u_char *data, size_t size)
 {
-    ngx_buf_t               b;
-    ngx_int_t               rc;
-    ngx_str_t               location = ngx_string(FUZZ_PREFIX);
-    ngx_connection_t        c;
-    ngx_http_request_t      r;
-    ngx_http_kafka_route_t  route;
+    void                      *loc_conf[1];
+    ngx_buf_t                  b;
+    ngx_int_t                  rc;
+    ngx_str_t                  location = ngx_string(FUZZ_PREFIX);
+    ngx_connection_t           c;
+    ngx_http_request_t         r;
+    ngx_http_kafka_route_t     route;
+    ngx_http_core_loc_conf_t   clcf;
 
     ngx_pagesize = 4096;
 
@@ -69,8 +71,14 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
     ngx_memzero(&b, sizeof(ngx_buf_t));
     ngx_memzero(&c, sizeof(ngx_connection_t));
 
+    /* the index of ngx_http_core_module is 0 */
+
+    clcf.name = location;
+    loc_conf[0] = &clcf;
+
     c.log = &fuzz_log;
     r.connection = &c;
+    r.loc_conf = loc_conf;
     r.pool = ngx_create_pool(1024, &fuzz_log);
 
     b.start = ngx_pnalloc(r.pool, size + 64);
@@ -84,7 +92,7 @@ LLVMFuzzerTestOneInput(const u_char *data, size_t size)
         && r.uri.len >= location.len
         && ngx_strncmp(r.uri.data, location.data, location.len) == 0)
     {
-        rc = ngx_http_kafka_route(&r, r.pool, &location, &route);
+        rc = ngx_http_kafka_route(&r, r.pool, &route);
         fuzz_check(&r, rc, &route);
     }
 
