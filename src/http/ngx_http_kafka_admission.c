@@ -44,31 +44,18 @@ ngx_http_kafka_admission_encoding(ngx_http_request_t *r,
 static ngx_uint_t
 ngx_http_kafka_admission_identity(ngx_str_t *codings)
 {
-    u_char  *p, *last, *start, *end;
+    u_char     *p, *last;
+    ngx_str_t   item;
 
-    last = codings->data + codings->len;
+    p = codings->data;
+    last = p + codings->len;
 
-    for (start = codings->data; start < last; start = p + 1) {
-        p = ngx_strlchr(start, last, ',');
+    while (p < last) {
+        ngx_http_kafka_headers_item(&p, last, &item);
 
-        if (p == NULL) {
-            p = last;
-        }
-
-        end = p;
-
-        while (start < end && (*start == ' ' || *start == '\t')) {
-            start++;
-        }
-
-        while (start < end && (end[-1] == ' ' || end[-1] == '\t')) {
-            end--;
-        }
-
-        if (start < end
-            && (end - start != sizeof("identity") - 1
-                || ngx_strncasecmp(start, (u_char *) "identity",
-                                   sizeof("identity") - 1)
+        if (item.len
+            && (item.len != sizeof("identity") - 1
+                || ngx_strncasecmp(item.data, (u_char *) "identity", item.len)
                    != 0))
         {
             return 0;

@@ -9,6 +9,7 @@
 
 static ngx_uint_t ngx_http_kafka_headers_preference(u_char **pos,
     u_char *last, const char *name, const char *value);
+static void ngx_http_kafka_headers_trim(ngx_str_t *text);
 static ngx_uint_t ngx_http_kafka_headers_is(ngx_str_t *text,
     const char *word);
 
@@ -83,14 +84,13 @@ static ngx_uint_t
 ngx_http_kafka_headers_preference(u_char **pos, u_char *last,
     const char *name, const char *value)
 {
-    u_char     *p, *end, *next;
-    ngx_str_t   text;
+    u_char     *p, *end;
+    ngx_str_t   item, text;
 
-    p = *pos;
+    ngx_http_kafka_headers_item(pos, last, &item);
 
-    next = ngx_strlchr(p, last, ',');
-    *pos = next ? next + 1 : last;
-    last = next ? next : last;
+    p = item.data;
+    last = p + item.len;
 
     /* parameters of a preference follow a semicolon */
 
@@ -116,10 +116,24 @@ ngx_http_kafka_headers_preference(u_char **pos, u_char *last,
 }
 
 
-/* ignores case, blanks around the text, and quotation marks around it */
+void
+ngx_http_kafka_headers_item(u_char **pos, u_char *last, ngx_str_t *item)
+{
+    u_char  *p;
 
-static ngx_uint_t
-ngx_http_kafka_headers_is(ngx_str_t *text, const char *word)
+    p = ngx_strlchr(*pos, last, ',');
+
+    item->data = *pos;
+    item->len = (p ? p : last) - *pos;
+
+    ngx_http_kafka_headers_trim(item);
+
+    *pos = p ? p + 1 : last;
+}
+
+
+static void
+ngx_http_kafka_headers_trim(ngx_str_t *text)
 {
     u_char  *p, *last;
 
@@ -134,13 +148,28 @@ ngx_http_kafka_headers_is(ngx_str_t *text, const char *word)
         last--;
     }
 
-    if (last - p > 1 && *p == '"' && last[-1] == '"') {
-        p++;
-        last--;
+    text->data = p;
+    text->len = last - p;
+}
+
+
+/* ignores case, blanks around the text, and quotation marks around it */
+
+static ngx_uint_t
+ngx_http_kafka_headers_is(ngx_str_t *text, const char *word)
+{
+    ngx_http_kafka_headers_trim(text);
+
+    if (text->len > 1
+        && text->data[0] == '"'
+        && text->data[text->len - 1] == '"')
+    {
+        text->data++;
+        text->len -= 2;
     }
 
-    return (size_t) (last - p) == ngx_strlen(word)
-           && ngx_strncasecmp(p, (u_char *) word, last - p) == 0;
+    return text->len == ngx_strlen(word)
+           && ngx_strncasecmp(text->data, (u_char *) word, text->len) == 0;
 }
 
 

@@ -25,6 +25,12 @@ ngx_table_elt_t *ngx_http_kafka_headers_find(ngx_list_t *headers,
     const char *name, ngx_table_elt_t *after);
 
 /*
+ * Sets item to the first item of a list with commas, without the blanks around
+ * it, and moves *pos behind it.
+ */
+void ngx_http_kafka_headers_item(u_char **pos, u_char *last, ngx_str_t *item);
+
+/*
  * Returns 1 if the request has the preference name=value in a "Prefer" header
  * line.
  */
