@@ -330,24 +330,16 @@ ngx_http_kafka_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     if (prev->producer) {
-        conf->producer = prev->producer;
-        conf->protocol = prev->protocol;
-        conf->topic = prev->topic;
-        conf->key = prev->key;
-        conf->force_key = prev->force_key;
-        conf->partition = prev->partition;
-        conf->force_partition = prev->force_partition;
-        conf->response = prev->response;
         clcf->handler = ngx_http_kafka_request_handler;
 
     } else if (prev->health) {
-        conf->health = prev->health;
         clcf->handler = ngx_http_kafka_health_check_handler;
 
     } else if (prev->status) {
-        conf->status = prev->status;
         clcf->handler = ngx_http_kafka_status_handler;
     }
+
+    *conf = *prev;
 
     return NGX_CONF_OK;
 }
