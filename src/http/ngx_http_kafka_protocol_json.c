@@ -259,7 +259,7 @@ static ngx_int_t
 ngx_http_kafka_protocol_json_fed(ngx_http_kafka_ctx_t *ctx, ngx_int_t rc)
 {
     u_char                          *p;
-    ngx_str_t                       *error, text;
+    ngx_str_t                        text;
     ngx_http_kafka_protocol_json_t  *json;
 
     if (rc != NGX_DECLINED) {
@@ -268,25 +268,21 @@ ngx_http_kafka_protocol_json_fed(ngx_http_kafka_ctx_t *ctx, ngx_int_t rc)
 
     json = ctx->protocol_data;
 
-    error = ngx_http_kafka_json_messages_error(json->messages);
+    text = *ngx_http_kafka_json_messages_error(json->messages);
 
-    (void) ngx_http_kafka_refuse_str(ctx, NGX_HTTP_BAD_REQUEST, error);
-
-    if (!json->other) {
-        return NGX_DECLINED;
-    }
-
-    p = ngx_pnalloc(ctx->request->pool,
-                    error->len + sizeof(NGX_HTTP_KAFKA_PROTOCOL_JSON_OTHER));
+    p = json->other
+        ? ngx_pnalloc(ctx->request->pool,
+                      text.len + sizeof(NGX_HTTP_KAFKA_PROTOCOL_JSON_OTHER))
+        : NULL;
 
     if (p) {
-        text.data = p;
         text.len = ngx_sprintf(p, "%V" NGX_HTTP_KAFKA_PROTOCOL_JSON_OTHER,
-                               error)
+                               &text)
                    - p;
-
-        (void) ngx_http_kafka_refuse_str(ctx, NGX_HTTP_BAD_REQUEST, &text);
+        text.data = p;
     }
+
+    (void) ngx_http_kafka_refuse_str(ctx, NGX_HTTP_BAD_REQUEST, &text);
 
     return NGX_DECLINED;
 }

@@ -23,7 +23,6 @@
 
 
 typedef struct {
-    ngx_http_kafka_route_t       route;
     ngx_str_t                    key;       /* data is NULL: null */
     int32_t                      partition;
     ngx_str_t                    value;     /* data is NULL: null */
@@ -121,11 +120,9 @@ static ngx_int_t
 ngx_http_kafka_protocol_raw_path(ngx_http_request_t *r,
     ngx_http_kafka_ctx_t *ctx)
 {
-    ngx_int_t                       rc;
-    ngx_http_kafka_loc_conf_t      *klcf;
-    ngx_http_kafka_protocol_raw_t  *raw;
-
-    raw = ctx->protocol_data;
+    ngx_int_t                   rc;
+    ngx_http_kafka_route_t      route;
+    ngx_http_kafka_loc_conf_t  *klcf;
 
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_kafka_module);
 
@@ -133,20 +130,20 @@ ngx_http_kafka_protocol_raw_path(ngx_http_request_t *r,
         return ngx_http_kafka_template_topic(r, ctx);
     }
 
-    rc = ngx_http_kafka_route(r, ctx->batch->pool, &raw->route);
+    rc = ngx_http_kafka_route(r, ctx->batch->pool, &route);
 
     if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (rc != NGX_OK) {
-        return ngx_http_kafka_refuse(ctx, rc, raw->route.error);
+        return ngx_http_kafka_refuse(ctx, rc, route.error);
     }
 
-    switch (raw->route.form) {
+    switch (route.form) {
 
     case NGX_HTTP_KAFKA_ROUTE_TOPIC:
-        ctx->topic = raw->route.topic;
+        ctx->topic = route.topic;
         return NGX_OK;
 
     case NGX_HTTP_KAFKA_ROUTE_MESSAGE:
